@@ -1,7 +1,7 @@
 """What every resource of the group shares: its identity, its metadata and its conditions.
 
-Conditions follow kstatus: `Ready` says whether the resource is what its spec asks for,
-`Reconciling` and `Stalled` are True only while work goes on or is stuck, and are False once settled.
+Conditions follow kstatus: `Ready` says whether the resource is what its spec asks for;
+`Reconciling` and `Stalled` are True only while work goes on or is stuck, and False once settled.
 """
 
 from __future__ import annotations

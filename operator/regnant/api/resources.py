@@ -60,13 +60,13 @@ class Resource(Generic[SpecT, StatusT]):
     status: StatusT
 
 
-class InvalidResource(Exception):
+class InvalidResourceError(Exception):
     """An object that the models cannot read; the message names the field."""
 
 
 _SHORT_NAME = Rule(
     f"size(self.metadata.name) <= {MAX_NAME}",
-    f"metadata.name: use at most {MAX_NAME} characters, as the names of children are derived from it",
+    f"metadata.name: use at most {MAX_NAME} characters, as children are named after it",
 )
 _DNS_NAME = Rule(
     "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
@@ -164,7 +164,7 @@ def parse(
     """Read an object as the API server gave it.
 
     Raises:
-        InvalidResource: a field is not as the models say, as when an older CRD accepted it.
+        InvalidResourceError: a field is not as the models say, as when an older CRD accepted it.
     """
     try:
         return Resource(
@@ -175,7 +175,7 @@ def parse(
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise InvalidResource(f"spec or status field {field}: {first['msg']}") from error
+        raise InvalidResourceError(f"spec or status field {field}: {first['msg']}") from error
 
 
 def reference(kind: Kind, metadata: Metadata) -> ObjectRef:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from regnant.api.meta import GROUP, VERSION
 from regnant.api.model import Model, Rule
-from regnant.api.resources import RESOURCES, ResourceType
+from regnant.api.resources import ResourceType
 
 Schema = dict[str, Any]
 

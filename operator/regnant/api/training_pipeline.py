@@ -15,7 +15,6 @@ from regnant.api.meta import Secret, Status
 from regnant.api.model import (
     DecimalString,
     Digest,
-    Duration,
     JsonObject,
     Model,
     ModelName,
@@ -67,7 +66,7 @@ class Split(Model):
     """Auto is Stratified for a classification and Random for a regression. Group keeps the rows
     that share a value together; Time tests on the latest rows."""
     test_fraction: DecimalString = Field(
-        default="0.2",  # type: ignore[assignment]
+        default="0.2",
         validate_default=True,
         json_schema_extra={
             "x-kubernetes-validations": [
@@ -197,7 +196,7 @@ class Evaluation(Model):
     gates: Annotated[tuple[Gate, ...], Field(max_length=16)] = ()
     """Limits that must all hold; a version that misses one is not registered."""
     confidence_level: DecimalString = Field(
-        default="0.95",  # type: ignore[assignment]
+        default="0.95",
         validate_default=True,
         json_schema_extra={
             "x-kubernetes-validations": [
@@ -217,7 +216,7 @@ class Parity(Model):
     rows: Annotated[int, Field(ge=1000, le=100_000)] = 1000
     """How many rows are compared; data with fewer is resampled."""
     tolerance: DecimalString = Field(
-        default="0.0001",  # type: ignore[assignment]
+        default="0.0001",
         validate_default=True,
     )
     """The largest difference of a score that is accepted, absolute for probabilities and relative
