@@ -1,0 +1,1 @@
+"""End-to-end tests, the local cluster that they run on, and the benchmarks."""

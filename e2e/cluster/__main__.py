@@ -1,0 +1,75 @@
+"""The command line: python3 -m e2e.cluster COMMAND; see --help."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from .control_plane import component_control_plane
+from .errors import ClusterError
+from .local import LocalCluster
+from .programs import build_programs, families, linked_programs
+from .settings import Settings
+
+
+def main(arguments: list[str]) -> int:
+    settings = Settings.from_environment()
+    # kubectl's own flags must reach it untouched.
+    if arguments[:1] == ["kubectl"]:
+        program = linked_programs(settings) / "kubectl"
+        os.execv(program, [str(program), f"--kubeconfig={settings.kubeconfig}", *arguments[1:]])
+    options = _parser().parse_args(arguments)
+    try:
+        return _perform(options, settings)
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _perform(options: argparse.Namespace, settings: Settings) -> int:
+    cluster = LocalCluster(settings)
+    match options.command:
+        case "up":
+            cluster.up()
+        case "down":
+            cluster.down()
+        case "status":
+            return 0 if cluster.status() else 1
+        case "load":
+            cluster.load(options.archive)
+        case "tools":
+            known = [name for family in families(settings) for name in family.programs]
+            build_programs(settings, options.name or known)
+            print(linked_programs(settings))
+        case "apiserver-up":
+            plane = component_control_plane(options.directory.absolute(), settings)
+            plane.start()
+            print(plane.kubeconfig)
+        case "apiserver-down":
+            component_control_plane(options.directory.absolute(), settings).stop()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python3 -m e2e.cluster", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("up", help="bring the cluster up, or complete it; may be repeated")
+    commands.add_parser("down", help="end the cluster and remove all that it made")
+    commands.add_parser("status", help="what runs; ends with 0 when the cluster is up")
+    load = commands.add_parser("load", help="import image archives into the node")
+    load.add_argument("archive", nargs="+", type=Path)
+    tools = commands.add_parser("tools", help="build programs; prints the folder with links to them")
+    tools.add_argument("name", nargs="*")
+    commands.add_parser("kubectl", help="kubectl on this cluster; all words are passed on")
+    for name, does in (("up", "start"), ("down", "end")):
+        plane = commands.add_parser(
+            f"apiserver-{name}", help=f"{does} etcd and kube-apiserver alone, on loopback"
+        )
+        plane.add_argument("directory", type=Path)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
