@@ -22,6 +22,7 @@ from regnant.api.model import (
     Text,
     Time,
     VersionNumber,
+    immutable,
 )
 from regnant.api.model_version import Artifact
 from regnant.api.pod import Placement, Resources
@@ -84,6 +85,10 @@ class Rollout(Model):
 class InferenceServiceSpec(Model):
     """Which model line answers, on what, and how a new version takes over."""
 
+    rules: ClassVar = (
+        immutable("modelName", remedy="make a new InferenceService for another model line"),
+    )
+
     model_name: ModelName
     """The model line. Its newest version takes over once it is verified."""
     champion: Pin | None = None
@@ -106,8 +111,6 @@ class Serving(Model):
     """The bundle."""
     since: Time
     """Since when it has had this role."""
-
-    rules: ClassVar = ()
 
     @property
     def digest(self) -> str:

@@ -117,7 +117,12 @@ MODEL_VERSION = ResourceType(
     ),
     rules=(
         Rule(
-            "self.metadata.name == self.spec.modelName + '-' + string(self.spec.version)",
+            # `string(version)` would do, but its cost has no bound that the API server accepts.
+            "self.metadata.name.startsWith(self.spec.modelName + '-')"
+            " && self.metadata.name.substring(size(self.spec.modelName) + 1)"
+            ".matches('^[1-9][0-9]{0,5}$')"
+            " && int(self.metadata.name.substring(size(self.spec.modelName) + 1))"
+            " == self.spec.version",
             "metadata.name: must be spec.modelName, a dash and spec.version, such as churn-3",
         ),
     ),

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from pydantic import BaseModel
-
 from regnant.api.meta import GROUP, VERSION
 from regnant.api.model import Model, Rule
 from regnant.api.resources import ResourceType
@@ -77,7 +75,11 @@ def _root(resource: ResourceType) -> Schema:
         "properties": {
             "apiVersion": {"type": "string", "description": "regnant.dev/v1alpha1"},
             "kind": {"type": "string", "description": resource.kind.value},
-            "metadata": {"type": "object"},
+            # A bound on the name lets the API server estimate the cost of rules that read it.
+            "metadata": {
+                "type": "object",
+                "properties": {"name": {"type": "string", "maxLength": 253}},
+            },
             "spec": structural(resource.spec),
             "status": structural(resource.status),
         },
@@ -115,12 +117,8 @@ def _of_model(model: type[Model]) -> Schema:
         for name, schema in raw.get("properties", {}).items()
     }
     for name, info in model.model_fields.items():
-        default = info.get_default(call_default_factory=True, validated_data={})
-        if isinstance(default, BaseModel):
-            alias = info.alias or name
-            properties[alias]["default"] = default.model_dump(
-                mode="json", by_alias=True, exclude_defaults=True
-            )
+        if not info.is_required():
+            _set_default(properties[info.alias or name], model, name)
     schema: Schema = {"type": "object"}
     if model.__doc__:
         schema["description"] = " ".join(model.__doc__.split())
@@ -130,6 +128,17 @@ def _of_model(model: type[Model]) -> Schema:
     if model.rules:
         schema["x-kubernetes-validations"] = _rules(model.rules)
     return schema
+
+
+def _set_default(schema: Schema, model: type[Model], name: str) -> None:
+    """The default as Kubernetes spells it; a nested object's in full, as rules read it whole."""
+    info = model.model_fields[name]
+    default = info.get_default(call_default_factory=True, validated_data={})
+    alone = model.model_construct(_fields_set={name}, **{name: default})
+    dumped = alone.model_dump(mode="json", by_alias=True, exclude_none=True, include={name})
+    value = dumped.get(info.alias or name)
+    if value not in (None, [], {}, ""):
+        schema["default"] = value
 
 
 def _nested_models(annotation: Any) -> dict[str, type[Model]]:
@@ -158,8 +167,6 @@ def _walk(schema: Schema, definitions: Schema, models: dict[str, type[Model]]) -
         result["anyOf"] = schema["anyOf"]
     if "description" in schema:
         result["description"] = " ".join(schema["description"].split())
-    if schema.get("default") is not None:
-        result["default"] = schema["default"]
     if "items" in schema:
         result["items"] = _walk(schema["items"], definitions, models)
     if "prefixItems" in schema:

@@ -23,6 +23,7 @@ from regnant.api.model import (
     Text,
     Time,
     VersionNumber,
+    immutable,
     one_of,
 )
 from regnant.api.model_version import Artifact, GateResult, Interface, Lineage, Metric
@@ -89,7 +90,7 @@ class Data(Model):
 
     rules: ClassVar = (
         Rule(
-            "self.exclude.all(name, name != self.target)",
+            "!has(self.exclude) || self.exclude.all(name, name != self.target)",
             "data.exclude: the target cannot be excluded; remove it from the list",
         ),
     )
@@ -227,10 +228,7 @@ class TrainingPipelineSpec(Model):
     """What to train, on what, and what the result must reach."""
 
     rules: ClassVar = (
-        Rule(
-            "self.modelName == oldSelf.modelName",
-            "modelName is immutable: make a new TrainingPipeline for another model line",
-        ),
+        immutable("modelName", remedy="make a new TrainingPipeline for another model line"),
     )
 
     model_name: ModelName

@@ -1,0 +1,139 @@
+"""What is wrong with a pod or a Job, in one reason and one sentence for people.
+
+Kubernetes scatters the answer over conditions, waiting reasons, exit codes and termination
+messages. Our own containers say it themselves, as JSON with `reason` and `message`; everything
+else is translated here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+INPUT_AT_FAULT = 64
+
+_PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+_CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that keeps a pod from doing its work.
+
+    `final` says that waiting or trying again cannot help; `restarts` counts how often it was tried;
+    `stage` is what our own container was doing.
+    """
+
+    reason: str
+    message: str
+    final: bool = False
+    restarts: int = 0
+    stage: str = ""
+
+
+def diagnose(pods: Iterable[Mapping[str, Any]]) -> Fault | None:
+    """The gravest fault of the pods: a final one first, then the one tried most often."""
+    faults = [fault for pod in pods for fault in _faults(pod)]
+    return max(faults, key=lambda fault: (fault.final, fault.restarts), default=None)
+
+
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Whether the pod is ready and not on its way out."""
+    if "deletionTimestamp" in pod["metadata"]:
+        return False
+    return any(
+        condition["type"] == "Ready" and condition["status"] == "True"
+        for condition in pod.get("status", {}).get("conditions", ())
+    )
+
+
+def containers(pod: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The statuses of a pod's containers, those that run first first."""
+    status = pod.get("status", {})
+    yield from status.get("initContainerStatuses", ())
+    yield from status.get("containerStatuses", ())
+
+
+def job_outcome(job: Mapping[str, Any]) -> tuple[Literal["Active", "Complete", "Failed"], str]:
+    """How a Job stands, and why it failed."""
+    for condition in job.get("status", {}).get("conditions", ()):
+        if condition["status"] == "True" and condition["type"] in {"Complete", "Failed"}:
+            return condition["type"], condition.get("reason", "")
+    return "Active", ""
+
+
+def _faults(pod: Mapping[str, Any]) -> Iterator[Fault]:
+    if "deletionTimestamp" in pod["metadata"]:
+        return
+    for condition in pod.get("status", {}).get("conditions", ()):
+        if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            yield Fault(
+                "Unschedulable",
+                f"no node can take the pod: {condition.get('message', '')}; lower the resources, "
+                "change the placement or add nodes",
+            )
+    for container in containers(pod):
+        fault = _container_fault(container)
+        if fault:
+            yield fault
+
+
+def _container_fault(container: Mapping[str, Any]) -> Fault | None:
+    state = container.get("state", {})
+    waiting = state.get("waiting", {})
+    name, image = container["name"], container.get("image", "")
+    if waiting.get("reason") in _PULL:
+        return Fault(
+            "ImagePullFailed",
+            f"container {name}: the image {image} cannot be pulled: "
+            f"{waiting.get('message', waiting['reason'])}; correct its name or the pull secret",
+        )
+    if waiting.get("reason") in _CONFIG:
+        return Fault(
+            "ContainerNotCreated",
+            f"container {name} cannot be created: {waiting.get('message', waiting['reason'])}",
+        )
+    if "running" in state and container.get("ready", False):
+        return None
+    ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
+    if not ended or ended.get("exitCode", 0) == 0:
+        return None
+    return _ended(name, ended, container.get("restartCount", 0))
+
+
+def _ended(name: str, ended: Mapping[str, Any], restarts: int) -> Fault:
+    if ended.get("reason") == "OOMKilled":
+        return Fault(
+            "OutOfMemory",
+            f"container {name} used more memory than its limit; raise resources.limits.memory",
+            restarts=restarts,
+        )
+    code = ended.get("exitCode", 0)
+    said = _own_words(ended.get("message", ""))
+    if said:
+        return Fault(
+            said["reason"],
+            said["message"],
+            final=code == INPUT_AT_FAULT,
+            restarts=restarts,
+            stage=said.get("stage", ""),
+        )
+    last = ended.get("message", "").strip().rsplit("\n", 1)[-1][:400]
+    words = f": {last}" if last else ""
+    return Fault(
+        "Crashed", f"container {name} ended with exit code {code}{words}", restarts=restarts
+    )
+
+
+def _own_words(message: str) -> dict[str, str] | None:
+    """What our container wrote, or None for anything else, such as the tail of a log."""
+    try:
+        said = json.loads(message)
+    except ValueError:
+        return None
+    if not isinstance(said, dict):
+        return None
+    words = {key: value for key, value in said.items() if isinstance(value, str)}
+    return words if words.get("reason") and words.get("message") else None

@@ -1,0 +1,126 @@
+"""What must exist for an InferenceService, given its status: servers, router, routes.
+
+The status alone says which versions run and who gets the traffic, so the children can be made again
+from it at any time. Clusters are published from before a version gets traffic until after it lost
+it: a route never names a cluster that a router does not know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from regnant.api.inference_service import (
+    InferenceServiceSpec,
+    InferenceServiceStatus,
+    Retiring,
+    Serving,
+)
+from regnant.api.meta import Kind
+from regnant.api.model_version import Artifact
+from regnant.api.resources import Resource, reference
+from regnant.lifecycle.decision import Manifest
+from regnant.manifests import names, router, server
+from regnant.manifests.platform import Platform
+from regnant.manifests.router_config import Routing, Variant
+from regnant.manifests.server import ServedVersion
+
+Service = Resource[InferenceServiceSpec, InferenceServiceStatus]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The children of one InferenceService."""
+
+    servers: tuple[ServedVersion, ...]
+    routing: Routing
+    manifests: tuple[Manifest, ...]
+
+    @property
+    def server_names(self) -> frozenset[str]:
+        """The Deployments of servers that must exist; any other is to go."""
+        return frozenset(served.name for served in self.servers)
+
+
+def plan(service: Service, status: InferenceServiceStatus, platform: Platform) -> Plan:
+    """The children that `status` asks for."""
+    owner = reference(Kind.INFERENCE_SERVICE, service.metadata)
+    served = tuple(
+        ServedVersion(
+            owner=owner,
+            model=service.spec.model_name,
+            version=version,
+            artifact=artifact,
+            server=service.spec.server,
+            platform=platform,
+        )
+        for version, artifact in running(status).values()
+    )
+    routes = routing(service, status)
+    manifests = [manifest for version in served for manifest in server.build(version)]
+    manifests += router.build(owner, service.spec.router, routes, platform)
+    return Plan(served, routes, tuple(manifests))
+
+
+def running(status: InferenceServiceStatus) -> dict[str, tuple[int, Artifact]]:
+    """The versions whose servers must run, by digest, the champion first."""
+    transition = status.rollout
+    wanted: list[Serving | Retiring | None] = [status.champion]
+    if transition:
+        wanted.append(transition.to)
+        wanted.append(status.previous if transition.promoted_at else None)
+    wanted.extend(status.retiring)
+    found: dict[str, tuple[int, Artifact]] = {}
+    for one in wanted:
+        if one:
+            found.setdefault(one.artifact.digest, (one.version, one.artifact))
+    return found
+
+
+def answering(status: InferenceServiceStatus) -> Serving | None:
+    """The version that users are to be answered by."""
+    transition = status.rollout
+    if transition is None:
+        return status.champion
+    if transition.rollback:
+        return status.previous if transition.promoted_at else status.champion
+    return transition.to if transition.verified_at else status.champion
+
+
+def standing_by(status: InferenceServiceStatus) -> Serving | None:
+    """The version that answers what the answering one fails at, while a takeover is young."""
+    transition = status.rollout
+    if transition is None or transition.verified_at is None or transition.rollback:
+        return None
+    return status.previous if transition.promoted_at else status.champion
+
+
+def routing(service: Service, status: InferenceServiceStatus) -> Routing:
+    """The routers' configuration that `status` asks for."""
+    transition = status.rollout
+    return Routing(
+        service=service.metadata.name,
+        namespace=service.metadata.namespace,
+        model=service.spec.model_name,
+        variants=tuple(
+            variant(service, version, artifact.digest)
+            for version, artifact in running(status).values()
+        ),
+        champion=_digest(answering(status)),
+        fallback=_digest(standing_by(status)),
+        transition=transition.id if transition else "",
+        request_timeout=service.spec.router.request_timeout,
+    )
+
+
+def variant(service: Service, version: int, digest: str) -> Variant:
+    """A version as routers know it."""
+    return Variant(
+        host=names.server(service.metadata.name, version, digest),
+        version=version,
+        digest=digest,
+        port=server.PORT,
+    )
+
+
+def _digest(serving: Serving | None) -> str:
+    return serving.digest if serving else ""

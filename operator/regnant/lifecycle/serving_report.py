@@ -1,0 +1,292 @@
+"""What is said of an InferenceService: Events of its transitions, its conditions, its phase.
+
+`inference_service` decides; this module only tells, in words that a person who never saw the
+operator understands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from regnant.api.inference_service import InferenceServiceStatus, Rejection, Return, Serving
+from regnant.api.meta import Finding, settle
+from regnant.lifecycle.decision import Announcement, Verdict
+from regnant.lifecycle.diagnosis import Fault
+from regnant.lifecycle.serving_plan import Service
+from regnant.manifests import names
+
+
+class Health(Protocol):
+    """How some pods are."""
+
+    @property
+    def desired(self) -> int:
+        """How many there should be."""
+
+    @property
+    def ready(self) -> int:
+        """How many are ready."""
+
+    @property
+    def fault(self) -> Fault | None:
+        """What is wrong with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that the conditions of a service rest on."""
+
+    service: Service
+    status: InferenceServiceStatus
+    phase: str
+    champion: Health
+    candidate: Health
+    routers: Health
+    fallback_ready: int
+    newest: int
+    """The highest number among the model line's versions; 0 where there is none."""
+    refused: frozenset[str]
+    """The digests that are not tried."""
+
+    @property
+    def model(self) -> str:
+        """The model line."""
+        return self.service.spec.model_name
+
+    def name(self, version: int) -> str:
+        """The ModelVersion's name."""
+        return names.model_version(self.model, version)
+
+    @property
+    def available(self) -> bool:
+        """Whether a user who asks now is answered."""
+        return self.routers.ready > 0 and self.champion.ready + self.fallback_ready > 0
+
+
+def url(service: Service) -> str:
+    """The address that never changes, as pods of the cluster reach it."""
+    head = service.metadata
+    return f"http://{head.name}.{head.namespace}.svc/v2/models/{service.spec.model_name}"
+
+
+def conclude(standing: Standing, now: datetime) -> InferenceServiceStatus:
+    """The status with its conditions and its phase."""
+    verdict = _verdict(standing)
+    findings = (*verdict.findings(), _available(standing), _up_to_date(standing))
+    generation = standing.service.metadata.generation
+    held = standing.status.champion is not None and not standing.available
+    degraded = held and standing.phase == "Serving"
+    return standing.status.model_copy(
+        update={
+            "observed_generation": generation,
+            "phase": "Degraded" if degraded else standing.phase,
+            "conditions": settle(
+                standing.status.conditions, findings, generation=generation, now=now
+            ),
+        }
+    )
+
+
+# --- transitions, as Events -----------------------------------------------------------------------
+
+
+def started(service: Service, version: int) -> Announcement:
+    """A candidate is prepared."""
+    name = names.model_version(service.spec.model_name, version)
+    return Announcement(
+        "Normal", "RolloutStarted", f"{name} is started beside the champion, without traffic"
+    )
+
+
+def promoted(service: Service, version: int) -> Announcement:
+    """Every router sends the traffic to the new version."""
+    name = names.model_version(service.spec.model_name, version)
+    watch = service.spec.rollout.watch.duration
+    return Announcement(
+        "Normal",
+        "Promoted",
+        f"{name} was verified and answers all requests; it is watched for {watch}",
+    )
+
+
+def settled(service: Service, version: int) -> Announcement:
+    """The watch is over."""
+    name = names.model_version(service.spec.model_name, version)
+    return Announcement("Normal", "RolloutCompleted", f"{name} stayed healthy and reigns")
+
+
+def rejected(service: Service, version: int, fault: Fault) -> Announcement:
+    """A candidate was turned down before it had any traffic."""
+    name = names.model_version(service.spec.model_name, version)
+    return Announcement(
+        "Warning",
+        fault.reason,
+        f"{name} was rejected before it had any traffic: {fault.message}",
+    )
+
+
+def rolled_back(
+    service: Service, version: int, reigning: Serving | None, back: Return
+) -> Announcement:
+    """The former version answers again."""
+    model = service.spec.model_name
+    former = names.model_version(model, reigning.version) if reigning else "no version"
+    return Announcement(
+        "Warning",
+        "RolledBack",
+        f"{former} answers again, as {names.model_version(model, version)} stopped being healthy: "
+        f"{back.message}",
+    )
+
+
+def abandoned(service: Service, version: int) -> Announcement:
+    """A candidate is not wanted any more."""
+    name = names.model_version(service.spec.model_name, version)
+    return Announcement(
+        "Normal", "RolloutAborted", f"{name} is not asked for any more; its servers are removed"
+    )
+
+
+def not_ready(ready: int) -> str:
+    """Why a candidate that shows no fault was late."""
+    return (
+        f"only {ready} of its servers became ready and were verified before "
+        "rollout.progressDeadline; raise it, or look at the servers' logs"
+    )
+
+
+# --- conditions -------------------------------------------------------------------------------
+
+
+def _verdict(standing: Standing) -> Verdict:
+    """How the service stands as a whole."""
+    status = standing.status
+    if standing.routers.fault and not standing.routers.ready:
+        fault = standing.routers.fault
+        return Verdict("InProgress", fault.reason, f"no router is ready: {fault.message}")
+    if status.champion is None:
+        return _verdict_without_champion(standing)
+    champion = standing.name(status.champion.version)
+    if not standing.available:
+        fault = standing.champion.fault or Fault("NoServerReady", "none of its servers is ready")
+        return Verdict(
+            "InProgress",
+            fault.reason,
+            f"{champion} does not answer: {fault.message}; there is no other version to return to",
+        )
+    if _shrunken(standing.champion) or _shrunken(standing.routers):
+        return Verdict(
+            "InProgress",
+            "Scaling",
+            f"{champion} answers; {standing.champion.ready} of {standing.champion.desired} servers "
+            f"and {standing.routers.ready} of {standing.routers.desired} routers are ready",
+        )
+    return Verdict("Ready", "Serving", f"{champion} answers all requests")
+
+
+def _verdict_without_champion(standing: Standing) -> Verdict:
+    status = standing.status
+    if status.rollout is None:
+        return _nothing_to_serve(standing)
+    name = standing.name(status.rollout.to.version)
+    fault = standing.candidate.fault
+    if fault:
+        return Verdict("InProgress", fault.reason, f"{name} does not start: {fault.message}")
+    return Verdict("InProgress", standing.phase, f"{name} is started; nothing answers yet")
+
+
+def _nothing_to_serve(standing: Standing) -> Verdict:
+    pin = standing.service.spec.champion
+    if pin and not _is_refused(standing, pin.version):
+        return Verdict(
+            "InProgress",
+            "ModelVersionNotFound",
+            f"champion.version: there is no ModelVersion {standing.name(pin.version)} in this "
+            "namespace; apply it, or pin another version",
+        )
+    latest = next(iter(standing.status.rejected), None)
+    if latest and standing.newest:
+        return Verdict(
+            "Failed",
+            latest.reason,
+            f"every version was rejected, the last one, {standing.name(latest.version)}, because: "
+            f"{latest.message}; set rollout.retryToken to try again",
+        )
+    return Verdict(
+        "InProgress",
+        "ModelVersionNotFound",
+        f"modelName: there is no ModelVersion of {standing.model} in this namespace yet; apply a "
+        "TrainingPipeline or a ModelVersion for it",
+    )
+
+
+def _available(standing: Standing) -> Finding:
+    if standing.available:
+        return Finding(
+            type="Available", status=True, reason="Answering", message="users get answers"
+        )
+    if standing.status.champion is None:
+        reason, message = "NoChampion", "no version answers yet"
+    elif not standing.routers.ready:
+        reason, message = "NoRouterReady", "no router is ready"
+    else:
+        reason, message = "NoServerReady", "the champion has no ready server"
+    return Finding(type="Available", status=False, reason=reason, message=message)
+
+
+def _up_to_date(standing: Standing) -> Finding:
+    """Whether the version that should answer does, and if not, why not."""
+
+    def finding(*, status: bool | None, reason: str, message: str) -> Finding:
+        return Finding(type="UpToDate", status=status, reason=reason, message=message)
+
+    status, pin = standing.status, standing.service.spec.champion
+    champion = status.champion.version if status.champion else 0
+    if status.rollout:
+        name = standing.name(status.rollout.to.version)
+        return finding(status=False, reason=standing.phase, message=f"{name} is taking over")
+    wanted = pin.version if pin else standing.newest
+    if champion and (champion == wanted or (not pin and champion > wanted)):
+        return finding(
+            status=True, reason="Serving", message=f"{standing.name(champion)} is what is asked for"
+        )
+    rejection = _rejection(standing, wanted)
+    if rejection:
+        return finding(
+            status=False,
+            reason=rejection.reason,
+            message=f"{standing.name(wanted)} was rejected: {rejection.message}; correct it under "
+            "a new version, or set rollout.retryToken to try it again",
+        )
+    if wanted and wanted <= standing.newest and not pin:
+        return finding(
+            status=True,
+            reason="SameBundle",
+            message=f"{standing.name(wanted)} is the same bundle as the champion's",
+        )
+    return finding(
+        status=False,
+        reason="ModelVersionNotFound",
+        message=f"there is no ModelVersion {standing.name(wanted)}" if wanted else "no version yet",
+    )
+
+
+def _is_refused(standing: Standing, version: int) -> bool:
+    return _rejection(standing, version) is not None
+
+
+def _rejection(standing: Standing, version: int) -> Rejection | None:
+    return next(
+        (
+            one
+            for one in standing.status.rejected
+            if one.version == version and one.digest in standing.refused
+        ),
+        None,
+    )
+
+
+def _shrunken(health: Health) -> bool:
+    return health.ready < health.desired
