@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from .control_plane import component_control_plane
 from .errors import ClusterError
+from .images import IMAGES, PROJECT_IMAGES, Images
 from .local import LocalCluster
+from .packages import install_packages
 from .programs import build_programs, families, linked_programs
 from .settings import Settings
 
@@ -32,7 +36,9 @@ def _perform(options: argparse.Namespace, settings: Settings) -> int:
     cluster = LocalCluster(settings)
     match options.command:
         case "up":
-            cluster.up()
+            _bring_up(cluster, settings, with_images=options.images)
+        case "images":
+            _bring_images_up_to_date(options, cluster, settings)
         case "down":
             cluster.down()
         case "status":
@@ -52,15 +58,48 @@ def _perform(options: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def _bring_up(cluster: LocalCluster, settings: Settings, *, with_images: bool) -> None:
+    if not with_images:
+        cluster.up()
+        return
+    install_packages()
+    images = Images(settings)
+    # The base waits for the network and Go for the processor: together they cost the longer.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        building = pool.submit(images.build, [])
+        cluster.up()
+        images.load(building.result(), cluster.node_images())
+
+
+def _bring_images_up_to_date(
+    options: argparse.Namespace, cluster: LocalCluster, settings: Settings
+) -> None:
+    prefix = options.prefix or settings.image_prefix
+    images = Images(replace(settings, image_prefix=prefix))
+    built = images.build(options.name or (PROJECT_IMAGES if options.push else ()))
+    images.report_sizes(built)
+    if options.push:
+        images.push(built)
+    elif cluster.is_up():
+        images.load(built, cluster.node_images())
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 -m e2e.cluster", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("up", help="bring the cluster up, or complete it; may be repeated")
+    up = commands.add_parser("up", help="bring the cluster up, or complete it; may be repeated")
+    up.add_argument("--images", action="store_true", help="with all images built and loaded")
     commands.add_parser("down", help="end the cluster and remove all that it made")
     commands.add_parser("status", help="what runs; ends with 0 when the cluster is up")
     load = commands.add_parser("load", help="import image archives into the node")
     load.add_argument("archive", nargs="+", type=Path)
-    tools = commands.add_parser("tools", help="build programs; prints the folder with links to them")
+    images = commands.add_parser(
+        "images", help="build what changed; load it into the cluster when that is up"
+    )
+    images.add_argument("name", nargs="*", help=f"any of {', '.join(IMAGES)}")
+    images.add_argument("--prefix", help="registry and namespace, such as ghcr.io/me")
+    images.add_argument("--push", action="store_true", help="push to the prefix's registry")
+    tools = commands.add_parser("tools", help="build programs; prints the folder of links")
     tools.add_argument("name", nargs="*")
     commands.add_parser("kubectl", help="kubectl on this cluster; all words are passed on")
     for name, does in (("up", "start"), ("down", "end")):

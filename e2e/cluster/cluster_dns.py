@@ -24,6 +24,7 @@ _COREFILE = f"""\
 }}
 """
 
+
 def manifests() -> list[dict[str, object]]:
     """Every object of the cluster's own, in the order in which they are applied."""
     return [

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from .errors import CommandFailed, NotReadyInTime
+from .errors import CommandError, NotReadyError
 
 
 def run(
@@ -30,13 +30,12 @@ def run(
         env={**os.environ, **env} if env else None,
         input=stdin,
         stdin=subprocess.DEVNULL if stdin is None else None,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )
     if finished.returncode != 0:
-        raise CommandFailed(arguments, finished.returncode, finished.stderr or finished.stdout)
+        raise CommandError(arguments, finished.returncode, finished.stderr or finished.stdout)
     return finished.stdout
 
 
@@ -44,7 +43,7 @@ def succeeds(command: Sequence[str | Path]) -> bool:
     """Whether a program ends with status 0; for questions, not for deeds."""
     try:
         run(command)
-    except (CommandFailed, FileNotFoundError):
+    except (CommandError, FileNotFoundError):
         return False
     return True
 
@@ -57,9 +56,9 @@ def await_condition(
     every: float = 0.1,
     hint: str = "",
 ) -> None:
-    """Return as soon as `condition` holds; raise NotReadyInTime when it never does."""
+    """Return as soon as `condition` holds; raise NotReadyError when it never does."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise NotReadyInTime(what, seconds, hint)
+            raise NotReadyError(what, seconds, hint)
         time.sleep(every)

@@ -7,7 +7,7 @@ loopback and free ports, beside whatever else runs:
 
     plane = component_control_plane(directory)     # a folder of the caller's; builds if need be
     plane.start()                                  # returns when /readyz answers ok
-    plane.kubeconfig                               # Path; context `regnant-component`, cluster-admin
+    plane.kubeconfig                               # context `regnant-component`, cluster-admin
     plane.stop_api_server(); plane.start()         # an outage; the objects stay
     plane.stop()                                   # ends both; the folder is the caller's to remove
 
@@ -27,6 +27,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -90,9 +91,11 @@ class ControlPlane:
         self._start_api_server()
         await_condition(
             "the API server is ready",
-            lambda: self.processes.require("etcd")
-            and self.processes.require("kube-apiserver")
-            and self.is_ready(),
+            lambda: (
+                self.processes.require("etcd")
+                and self.processes.require("kube-apiserver")
+                and self.is_ready()
+            ),
             hint=f"See {self.processes.log('kube-apiserver')}",
         )
 
@@ -113,10 +116,11 @@ class ControlPlane:
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trust)
         )
-        with contextlib.suppress(urllib.error.URLError, OSError):
+        try:
             with opener.open(f"{self.endpoints.api_server}/readyz", timeout=5) as answer:
-                return bool(answer.status == 200)
-        return False
+                return bool(answer.status == HTTPStatus.OK)
+        except (urllib.error.URLError, OSError):
+            return False
 
     def __enter__(self) -> Self:
         self.start()

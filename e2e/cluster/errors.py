@@ -1,13 +1,13 @@
 """What can go wrong while building or running the local cluster.
 
     ClusterError
-    +-- UnknownVersion     a Kubernetes version without a checked-in module
-    +-- UnknownName        a program or image that the project does not make
-    +-- CommandFailed      a program ended with a status other than 0
-    +-- NotReadyInTime     a condition did not become true before its deadline
-    +-- ProcessDied        a component ended while it was being waited for
-    +-- NotRoot            the caller may not create links, mounts and cgroups
-    +-- NotRunning         a command that needs the cluster was given without one
+    +-- UnknownVersionError     a Kubernetes version without a checked-in module
+    +-- UnknownNameError        a program or image that the project does not make
+    +-- CommandError      a program ended with a status other than 0
+    +-- NotReadyError     a condition did not become true before its deadline
+    +-- ProcessDiedError        a component ended while it was being waited for
+    +-- NotRootError            the caller may not create links, mounts and cgroups
+    +-- NotRunningError         a command that needs the cluster was given without one
 
 The command line prints the message of any of them and ends with status 1; each
 message says what to look at next.
@@ -23,19 +23,19 @@ class ClusterError(Exception):
     """The root of every error that this package raises on purpose."""
 
 
-class UnknownVersion(ClusterError):
+class UnknownVersionError(ClusterError):
     def __init__(self, version: str, known: Sequence[str]) -> None:
         super().__init__(
             f"KUBERNETES_VERSION={version} is not prepared; choose one of {', '.join(known)}"
         )
 
 
-class UnknownName(ClusterError):
+class UnknownNameError(ClusterError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         super().__init__(f"no {kind} is called {name!r}; known are {', '.join(sorted(known))}")
 
 
-class CommandFailed(ClusterError):
+class CommandError(ClusterError):
     def __init__(self, command: Sequence[str], status: int, output: str) -> None:
         shown = " ".join(command)
         if len(shown) > 400:
@@ -43,18 +43,18 @@ class CommandFailed(ClusterError):
         super().__init__(f"exit status {status} from: {shown}\n{output.strip()[-4000:]}".rstrip())
 
 
-class NotReadyInTime(ClusterError):
+class NotReadyError(ClusterError):
     def __init__(self, what: str, seconds: float, hint: str = "") -> None:
         super().__init__(f"{what}: not true after {seconds:.0f} s. {hint}".strip())
 
 
-class ProcessDied(ClusterError):
+class ProcessDiedError(ClusterError):
     def __init__(self, name: str, log: Path) -> None:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
         super().__init__(f"{name} ended; the last lines of {log}:\n{tail}")
 
 
-class NotRoot(ClusterError):
+class NotRootError(ClusterError):
     def __init__(self) -> None:
         super().__init__(
             "the local cluster makes links, mounts and cgroups: run as root, "
@@ -62,6 +62,11 @@ class NotRoot(ClusterError):
         )
 
 
-class NotRunning(ClusterError):
+class NotRunningError(ClusterError):
     def __init__(self) -> None:
         super().__init__("the local cluster is not running; start it with: make up")
+
+
+class LayerError(ClusterError):
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"the image storage gave other bytes than layer {digest}")

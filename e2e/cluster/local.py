@@ -24,8 +24,9 @@ from .certificates import Authority
 from .cluster_dns import manifests
 from .commands import await_condition, run
 from .control_plane import ControlPlane, Endpoints
-from .errors import CommandFailed, NotRoot, NotRunning
+from .errors import CommandError, NotRootError, NotRunningError
 from .kubeconfig import write_kubeconfig
+from .node_images import NodeImages
 from .packages import install_packages
 from .processes import Processes, boot_id
 from .programs import build_programs, linked_programs
@@ -76,7 +77,7 @@ class LocalCluster:
     def up(self) -> None:
         """Bring the cluster up and return when its node is ready and names resolve."""
         if os.geteuid() != 0:
-            raise NotRoot
+            raise NotRootError
         with step(f"cluster is up: Kubernetes {self._settings.kubernetes_version}"):
             install_packages()
             programs = build_programs(self._settings, _PROGRAMS)
@@ -93,7 +94,7 @@ class LocalCluster:
     def down(self) -> None:
         """End what `up` started and remove what it made."""
         if os.geteuid() != 0:
-            raise NotRoot
+            raise NotRootError
         with self._alone():
             if not self._state.exists():
                 say("          the local cluster is not there; nothing to take down")
@@ -105,13 +106,18 @@ class LocalCluster:
         """Whether every component runs; says nothing about the health of what they run."""
         return self._mark_is("ready") and all(map(self.processes.is_running, _COMPONENTS))
 
+    def node_images(self) -> NodeImages:
+        """The images that the node holds."""
+        return NodeImages(node.ctr(self._settings), node.snapshotter(self._state))
+
     def load(self, archives: Iterable[Path]) -> None:
         """Import image archives into the node."""
         if not self.processes.is_running("containerd"):
-            raise NotRunning
+            raise NotRunningError
+        images = self.node_images()
         for archive in archives:
             with step(f"loaded {archive.name}"):
-                run([*node.ctr(self._settings), "images", "import", archive])
+                images.load_archive(archive)
 
     def status(self) -> bool:
         """Print what runs; return whether the cluster is usable."""
@@ -192,7 +198,7 @@ class LocalCluster:
         with step("containerd is ready, with its own images"):
             node.start_containerd(self._settings, self.processes, sandbox_image=PAUSE)
             for archive in images:
-                run([*node.ctr(self._settings), "images", "import", archive])
+                self.node_images().load_archive(archive)
 
     def _start_controllers(self, authority: Authority, programs: dict[str, Path]) -> None:
         tokens = authority.signing_key("service-account")
@@ -214,7 +220,7 @@ class LocalCluster:
             *shared,
         ]
         self.processes.start("kube-scheduler", scheduler)
-        provisioner = [sys.executable, "-m", "e2e.cluster.volumes", self._state]
+        provisioner: list[str | Path] = [sys.executable, "-m", "e2e.cluster.volumes", self._state]
         self.processes.start("volumes", provisioner, env={"PYTHONPATH": str(CHECKOUT)})
 
     def _apply_own_manifests(self) -> None:
@@ -254,7 +260,7 @@ class LocalCluster:
         """What kubectl answers, or nothing while it cannot answer yet."""
         try:
             return self._kubectl(*words)
-        except CommandFailed:
+        except CommandError:
             return ""
 
     def _kubectl(self, *words: str, stdin: str | None = None) -> str:
@@ -273,18 +279,15 @@ class LocalCluster:
 
     def _mark(self, stage: str) -> None:
         self._state.mkdir(parents=True, exist_ok=True)
-        content = {
-            "stage": stage,
-            "version": self._settings.kubernetes_version,
-            "boot": boot_id(),
-        }
-        (self._state / "cluster.json").write_text(json.dumps(content) + "\n")
+        (self._state / "cluster.json").write_text(json.dumps(self._marker(stage)) + "\n")
+
+    def _marker(self, stage: str) -> dict[str, str]:
+        """What a cluster is recognised by: how far it came, its version, the machine's boot."""
+        version = self._settings.kubernetes_version
+        return {"stage": stage, "version": version, "boot": boot_id()}
 
     def _mark_is(self, stage: str) -> bool:
         with contextlib.suppress(FileNotFoundError, ValueError):
-            return json.loads((self._state / "cluster.json").read_text()) == {
-                "stage": stage,
-                "version": self._settings.kubernetes_version,
-                "boot": boot_id(),
-            }
+            recorded = json.loads((self._state / "cluster.json").read_text())
+            return bool(recorded == self._marker(stage))
         return False

@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 from .commands import run, succeeds
-from .errors import CommandFailed
+from .errors import CommandError
 from .settings import BRIDGE, NODE_ADDRESS, POD_RANGE, SERVICE_RANGE, Settings
 
 CNI_NETWORK = "regnant"
@@ -46,7 +46,9 @@ def create(settings: Settings) -> None:
     _FORWARDING.write_text("1\n")
     if not succeeds(["ip", "link", "show", BRIDGE]):
         run(["ip", "link", "add", BRIDGE, "type", "bridge"])
-    run(["ip", "address", "replace", f"{NODE_ADDRESS}/{POD_RANGE.partition('/')[2]}", "dev", BRIDGE])
+    run(
+        ["ip", "address", "replace", f"{NODE_ADDRESS}/{POD_RANGE.partition('/')[2]}", "dev", BRIDGE]
+    )
     run(["ip", "link", "set", BRIDGE, "up"])
     # Service addresses are routed to the bridge even where there is no default route.
     route = [SERVICE_RANGE, "dev", BRIDGE, "src", NODE_ADDRESS]
@@ -123,9 +125,9 @@ def _renew_chain(parent: str, rules: tuple[str, ...]) -> None:
 
 def _remove_chain(parent: str) -> None:
     chain = f"REGNANT-{parent}"
-    with contextlib.suppress(CommandFailed, FileNotFoundError):
+    with contextlib.suppress(CommandError, FileNotFoundError):
         _iptables("-D", parent, "-j", chain)
-    with contextlib.suppress(CommandFailed, FileNotFoundError):
+    with contextlib.suppress(CommandError, FileNotFoundError):
         _iptables("-F", chain)
         _iptables("-X", chain)
 

@@ -32,7 +32,7 @@ def start_containerd(settings: Settings, processes: Processes, *, sandbox_image:
     configuration.write_text(_containerd_configuration(settings, sandbox_image))
     # An image that is not there must fail at once, as it does where no registry
     # is reachable: the pull goes to a port on which nothing listens.
-    nowhere = {name: "http://127.0.0.1:9" for name in ("HTTPS_PROXY", "HTTP_PROXY")}
+    nowhere = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY"), "http://127.0.0.1:9")
     processes.start("containerd", ["containerd", "--config", configuration], env=nowhere)
     await_condition(
         "containerd answers",
@@ -184,7 +184,7 @@ bin_dir = {quoted(network.CNI_PROGRAMS)}
 conf_dir = {quoted(network.cni_folder(settings))}
 
 [plugins."io.containerd.grpc.v1.cri".containerd]
-snapshotter = {quoted(_snapshotter(settings.state))}
+snapshotter = {quoted(snapshotter(settings.state))}
 default_runtime_name = "runc"
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
@@ -196,7 +196,7 @@ Root = {quoted(folder / "runc")}
 """
 
 
-def _snapshotter(folder: Path) -> str:
+def snapshotter(folder: Path) -> str:
     """Copies where the folder is itself an overlay: one cannot lie on another."""
     kind = run(["stat", "--file-system", "--format=%T", folder]).strip()
     return "native" if kind in {"overlayfs", "tmpfs"} else "overlayfs"

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from .commands import run
-from .errors import NotRoot
+from .errors import NotRootError
 from .progress import step
 
 # Each package with a file that shows that it is there: looking at files is
@@ -40,7 +40,7 @@ def install_packages() -> None:
     if not missing:
         return
     if os.geteuid() != 0:
-        raise NotRoot
+        raise NotRootError
     with step(f"Debian packages: {' '.join(missing)}", announce=True):
         quiet = {"DEBIAN_FRONTEND": "noninteractive"}
         run(["apt-get", "update", "-qq"], env=quiet)

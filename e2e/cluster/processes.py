@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .commands import await_condition
-from .errors import NotReadyInTime, ProcessDied
+from .errors import NotReadyError, ProcessDiedError
 
 _PROC = Path("/proc")
 
@@ -87,7 +87,7 @@ class Processes:
     def require(self, name: str) -> bool:
         """True while the process runs; raises with the end of its log when it does not."""
         if not self.is_running(name):
-            raise ProcessDied(name, self.log(name))
+            raise ProcessDiedError(name, self.log(name))
         return True
 
     def stop(self, name: str, *, grace: float = 5.0) -> None:
@@ -99,7 +99,7 @@ class Processes:
         if record is not None and _is_alive(record):
             if grace > 0:
                 _signal(record, signal.SIGTERM)
-                with contextlib.suppress(NotReadyInTime):
+                with contextlib.suppress(NotReadyError):
                     await_condition(
                         f"{name} ended",
                         lambda: not _is_alive(record),

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .cache import cached_folder, content_key, file_parts
 from .commands import run
-from .errors import UnknownName
+from .errors import UnknownNameError
 from .progress import step
 from .settings import GO_MODULES, Settings
 
@@ -70,9 +70,7 @@ def kubernetes(version: str) -> Family:
 COREDNS = Family("coredns", {"coredns": "."})
 TOOLS = (
     Family("helm", {"helm": "helm.sh/helm/v4/cmd/helm"}),
-    Family(
-        "registry", {"registry": "github.com/distribution/distribution/v3/cmd/registry"}
-    ),
+    Family("registry", {"registry": "github.com/distribution/distribution/v3/cmd/registry"}),
     Family("kubeconform", {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}),
     Family("hey", {"hey": "github.com/rakyll/hey"}),
 )
@@ -111,7 +109,7 @@ def build_programs(settings: Settings, names: Iterable[str]) -> dict[str, Path]:
     known = {name: family for family in families(settings) for name in family.programs}
     for name in names:
         if name not in known:
-            raise UnknownName("program", name, known)
+            raise UnknownNameError("program", name, known)
         wanted[name] = known[name]
     needed = [f for f in families(settings) if f in wanted.values()]
     # A build downloads, compiles on every core, then links on one: a second
@@ -154,7 +152,7 @@ def _compile(source: Path, family: Family, flags: list[str], folder: Path) -> No
         produced.rename(folder / "etcd")
     absent = [name for name in family.programs if not os.access(folder / name, os.X_OK)]
     if absent:
-        raise UnknownName("built program", absent[0], (p.name for p in folder.iterdir()))
+        raise UnknownNameError("built program", absent[0], (p.name for p in folder.iterdir()))
 
 
 def _programs_folder(settings: Settings) -> Path:

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import UnknownVersion
+from .errors import UnknownVersionError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 GO_MODULES = Path(__file__).resolve().parent / "go"
@@ -43,7 +43,7 @@ class Settings:
         version = os.environ.get("KUBERNETES_VERSION") or KUBERNETES_VERSIONS[0]
         version = version.removeprefix("v")
         if version not in KUBERNETES_VERSIONS:
-            raise UnknownVersion(version, KUBERNETES_VERSIONS)
+            raise UnknownVersionError(version, KUBERNETES_VERSIONS)
         home = Path(os.environ.get("REGNANT_CACHE") or Path.home() / ".cache" / "regnant")
         state = Path(os.environ.get("REGNANT_CLUSTER_STATE") or home / "cluster")
         return cls(
