@@ -1,0 +1,50 @@
+"""Golden rows: requests with the answers that were proven, replayed wherever the model starts.
+
+They are spelled as requests and responses of the Open Inference Protocol. A missing number is null,
+because JSON has no other word for it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regnant.artifacts.canonical import canonical_json
+from regnant.artifacts.signature import Tensor
+from regnant.training.layout import InputLayout
+from regnant.training.parity import ProvenRows
+
+ROWS: Final = 1000
+TOLERANCE: Final = {"absolute": 1e-5, "relative": 1e-4}
+V2Value = str | int | float | bool | None
+
+
+def golden_json(proven: ProvenRows, layout: InputLayout, outputs: tuple[Tensor, ...]) -> bytes:
+    """Spell the first proven rows, which are of all kinds as the rows are shuffled."""
+    frame = proven.frame.iloc[:ROWS]
+    feeds = layout.feeds(frame)
+    return canonical_json(
+        {
+            "inputs": [v2_tensor(tensor, feeds[tensor.name]) for tensor in layout.tensors()],
+            "outputs": [
+                v2_tensor(tensor, proven.answers[tensor.name][:ROWS]) for tensor in outputs
+            ],
+            "tolerance": TOLERANCE,
+        }
+    )
+
+
+def v2_tensor(tensor: Tensor, values: NDArray[np.generic]) -> dict[str, object]:
+    """Spell one tensor as the protocol does, row by row."""
+    return {
+        "name": tensor.name,
+        "datatype": tensor.datatype,
+        "shape": list(values.shape),
+        "data": [_spelled(value) for value in values.ravel().tolist()],
+    }
+
+
+def _spelled(value: V2Value) -> V2Value:
+    return None if isinstance(value, float) and np.isnan(value) else value
