@@ -1,0 +1,17 @@
+"""The model server: one verified bundle, answered over the Open Inference Protocol V2.
+
+    __main__     open, prove, listen, drain: a pod's life from top to bottom
+    settings     the environment, parsed once
+    model        the ONNX graph and its session        graph_file   what a graph may not contain
+    golden       the answers that it must reproduce    cpus         how many threads it may use
+    executor     on the event loop or in a thread
+    routes       which path means what                 codec        JSON to arrays and back
+    datatypes    V2, ONNX and numpy names of one type
+    protocol     one connection: bytes to requests, responses to bytes, in order
+    exchange     a request while it comes in, waits and is answered
+    messages     requests, responses and refusals      admission    how much is held at once
+    listener     sockets, time-outs and draining       log          JSON lines
+
+Only `regnant.artifacts` is imported from the rest of Regnant. Nothing here opens a connection, and
+no framework or model class stands between a request's bytes and `session.run`.
+"""

@@ -1,0 +1,87 @@
+"""A server pod's life: `python -m regnant.serving`.
+
+Nothing listens before the bundle's digests match, the graph is loaded and every golden answer is
+reproduced; so a pod that is ready has proved itself, and one that cannot says why in its
+termination message and stays out of the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from regnant.artifacts.layout import open_bundle
+from regnant.artifacts.termination import Failure, write_failure
+from regnant.serving import log
+from regnant.serving.cpus import usable_cpus
+from regnant.serving.executor import Executor, measure
+from regnant.serving.golden import read_golden, replay
+from regnant.serving.listener import Listener
+from regnant.serving.model import load_model
+from regnant.serving.routes import Identity, Routes
+from regnant.serving.settings import parse_settings
+
+if TYPE_CHECKING:
+    from regnant.serving.settings import Settings
+
+STAGE = "Serving"
+
+
+def main() -> int:
+    """Serve as the environment says, and return the exit code."""
+    log.set_up()
+    # The first process of a container ignores signals that it has no handler for.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        settings = parse_settings(os.environ)
+        routes = prove(settings)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, routes))
+    except Failure as failure:
+        log.event(failure.message, reason=failure.reason)
+        return write_failure(failure, stage=STAGE)
+    return 0
+
+
+def prove(settings: Settings) -> Routes:
+    """Open the bundle, load the model and replay the golden rows; raise if anything differs."""
+    started = time.perf_counter()
+    threads = settings.threads or usable_cpus()
+    bundle = open_bundle(settings.bundle_dir, settings.bundle_digest)
+    model = load_model(bundle.model, bundle.signature, threads)
+    golden = read_golden(bundle.golden, model.interface)
+    replay(golden, model)
+    cost = measure(model, golden)
+    log.event(
+        "the golden rows were reproduced",
+        model=settings.model_name,
+        version=settings.model_version,
+        digest=bundle.digest,
+        rows=golden.count,
+        threads=threads,
+        seconds=round(time.perf_counter() - started, 3),
+        firstRowMicroseconds=round(cost.first * 1e6, 1),
+        furtherRowMicroseconds=round(cost.row * 1e6, 3),
+    )
+    identity = Identity(
+        settings.model_name, settings.model_version, bundle.digest, version("regnant")
+    )
+    return Routes(identity, model, golden, Executor(model, cost, threads))
+
+
+async def _serve(settings: Settings, routes: Routes) -> None:
+    try:
+        await Listener(settings, routes).run()
+    finally:
+        routes.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

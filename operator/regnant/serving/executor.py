@@ -1,0 +1,89 @@
+"""Where an inference runs: on the event loop, or in a thread.
+
+A small inference costs less than handing it to a thread. One of more than a millisecond would hold
+up every other connection and the health checks, so it goes to a thread; ONNX Runtime releases the
+interpreter while it computes. Which is which is measured at the start, with the golden rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from regnant.serving.codec import InferRequest
+    from regnant.serving.datatypes import Array
+    from regnant.serving.golden import GoldenRows
+    from regnant.serving.model import Model
+
+    Outcome = Callable[["dict[str, Array] | Exception"], None]
+
+LOOP_SECONDS = 0.001
+_TRIES = 5
+_MANY = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an inference takes: so much, and so much more a row."""
+
+    first: float
+    row: float
+
+    def of(self, rows: int) -> float:
+        """Estimate the seconds that a batch takes."""
+        return self.first + self.row * max(0, rows - 1)
+
+
+class Executor:
+    """Runs inferences where they disturb least."""
+
+    def __init__(self, model: Model, cost: Cost, threads: int) -> None:
+        self._model = model
+        self._cost = cost
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="inference")
+
+    def submit(self, request: InferRequest, done: Outcome) -> None:
+        """Run an inference and pass on its outputs, or what it raised, on the event loop."""
+        if self._cost.of(request.rows) <= LOOP_SECONDS:
+            done(self._run(request))
+            return
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._pool, self._run, request)
+        future.add_done_callback(lambda run: None if run.cancelled() else done(run.result()))
+
+    def close(self) -> None:
+        """Let go of the threads; a batch that is still being computed is abandoned."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self, request: InferRequest) -> dict[str, Array] | Exception:
+        try:
+            return self._model.run(request.inputs, request.outputs)
+        except Exception as error:  # noqa: BLE001 - whoever asked decides what it means
+            return error
+
+
+def measure(model: Model, golden: GoldenRows) -> Cost:
+    """Time one row and some; call it once the session is warm."""
+    one = golden.select(golden.evenly_spaced(1))
+    many = golden.select(golden.evenly_spaced(_MANY))
+    first = _seconds(model, one)
+    row = max(0.0, _seconds(model, many) - first) / max(1, many.count - 1)
+    return Cost(first, row)
+
+
+def _seconds(model: Model, golden: GoldenRows) -> float:
+    """Return the median of some tries."""
+    names = tuple(golden.outputs)
+    spent = []
+    for _ in range(_TRIES):
+        started = time.perf_counter()
+        model.run(golden.inputs, names)
+        spent.append(time.perf_counter() - started)
+    return median(spent)

@@ -1,0 +1,166 @@
+"""The answers that the trainer got, and whether this machine gives the same.
+
+Every start replays all golden rows on the hardware that will serve: a runtime that evaluates a
+forest wrongly is found here, before any user asks. The rows are run together, and a few of them
+one by one too, because a batch and a single row may take different code paths. A part of the rows
+is handed out, so that the operator can ask the same questions through the router.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from regnant.serving.codec import decode_tensors, encode_tensors
+from regnant.serving.errors import GoldenMismatch, ModelLoadFailed
+from regnant.serving.messages import RequestRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from regnant.serving.datatypes import Array, Interface, TensorSpec
+    from regnant.serving.model import Model
+
+SINGLES = 16
+REMEDY = "train and export the model again with the runtime that serves it"
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far an answer may be from the golden one: absolute + relative * |golden|."""
+
+    absolute: float
+    relative: float
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenRows:
+    """Inputs with the outputs that belong to them."""
+
+    interface: Interface
+    inputs: dict[str, Array]
+    outputs: dict[str, Array]
+    tolerance: Tolerance
+    count: int
+    """How many rows there are; one where the interface has no rows to tell apart."""
+
+    def evenly_spaced(self, wanted: int) -> list[int]:
+        """Return the positions of at most that many rows, the first and the last among them."""
+        if wanted >= self.count or not self.interface.is_batched:
+            return list(range(self.count))
+        return sorted({round(i * (self.count - 1) / max(1, wanted - 1)) for i in range(wanted)})
+
+    def select(self, rows: list[int]) -> GoldenRows:
+        """Return these rows only."""
+        if not self.interface.is_batched:
+            return self
+        inputs = {name: array[rows] for name, array in self.inputs.items()}
+        outputs = {name: array[rows] for name, array in self.outputs.items()}
+        return GoldenRows(self.interface, inputs, outputs, self.tolerance, len(rows))
+
+    def to_document(self, wanted: int) -> dict[str, object]:
+        """Spell a part of the rows as a V2 request and the response that it should get."""
+        rows = self.evenly_spaced(wanted)
+        part = self.select(rows)
+        return {
+            "rows": rows,
+            "request": {"inputs": encode_tensors(part.inputs, self.interface.inputs)},
+            "response": {"outputs": encode_tensors(part.outputs, self.interface.outputs)},
+            "tolerance": {
+                "absolute": self.tolerance.absolute,
+                "relative": self.tolerance.relative,
+            },
+        }
+
+
+def read_golden(path: Path, interface: Interface) -> GoldenRows:
+    """Read `golden.json`; it must speak of every input and output that is served."""
+    try:
+        document = orjson.loads(path.read_bytes())
+        inputs = decode_tensors(document["inputs"], interface.inputs, "inputs")
+        outputs = decode_tensors(document["outputs"], interface.outputs, "outputs")
+        tolerance = document.get("tolerance", {})
+        limits = Tolerance(
+            float(tolerance.get("absolute", 1e-5)), float(tolerance.get("relative", 1e-4))
+        )
+    except RequestRefused as error:
+        raise _invalid(error.message) from error
+    except KeyError as error:
+        raise _invalid(f"the field {error} is missing") from error
+    except (orjson.JSONDecodeError, AttributeError, TypeError, ValueError) as error:
+        raise _invalid(str(error)) from error
+    return GoldenRows(interface, inputs, outputs, limits, _count(interface, inputs, outputs))
+
+
+def replay(golden: GoldenRows, model: Model) -> None:
+    """Ask the model every golden question and compare; the first difference is an error."""
+    _compare(golden, model, list(range(golden.count)))
+    if golden.interface.is_batched:
+        for row in golden.evenly_spaced(SINGLES):
+            _compare(golden.select([row]), model, [row])
+
+
+def _compare(golden: GoldenRows, model: Model, rows: list[int]) -> None:
+    names = tuple(golden.outputs)
+    try:
+        answers = model.run(golden.inputs, names)
+    except RequestRefused as refused:
+        raise GoldenMismatch(
+            f"golden.json: the model refused its own golden rows: {refused.message}; {REMEDY}"
+        ) from refused
+    for name in names:
+        _compare_tensor(golden, name, answers[name], rows)
+
+
+def _compare_tensor(golden: GoldenRows, name: str, got: Array, rows: list[int]) -> None:
+    expected = golden.outputs[name]
+    if got.shape != expected.shape:
+        raise GoldenMismatch(
+            f'golden.json: tensor "{name}": expected shape {list(expected.shape)}, '
+            f"got {list(got.shape)}; {REMEDY}"
+        )
+    equal = _equal(got, expected, golden.tolerance)
+    by_row = equal.reshape(len(rows), -1).all(axis=1)
+    if by_row.all():
+        return
+    first = int(np.argmin(by_row))
+    raise GoldenMismatch(
+        f'golden.json: row {rows[first]}: tensor "{name}": '
+        f"expected {_row(expected, golden, name, first)}, got {_row(got, golden, name, first)}; "
+        f"{int((~by_row).sum())} of {len(rows)} rows differ by more than absolute "
+        f"{golden.tolerance.absolute:g} + relative {golden.tolerance.relative:g}; {REMEDY}"
+    )
+
+
+def _equal(got: Array, expected: Array, tolerance: Tolerance) -> Array:
+    if got.dtype.kind != "f":
+        return np.asarray(got == expected)
+    wide, wanted = got.astype(np.float64), expected.astype(np.float64)
+    # A non-finite golden answer was written as null and read as NaN.
+    wide[~np.isfinite(wide)] = np.nan
+    return np.isclose(
+        wide, wanted, rtol=tolerance.relative, atol=tolerance.absolute, equal_nan=True
+    )
+
+
+def _row(array: Array, golden: GoldenRows, name: str, position: int) -> Any:
+    spec: Mapping[str, TensorSpec] = golden.interface.outputs
+    values = array[position] if spec[name].is_batched and golden.interface.is_batched else array
+    return np.asarray(values).reshape(-1)[:8].tolist()
+
+
+def _count(interface: Interface, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> int:
+    if not interface.is_batched:
+        return 1
+    counts = {name: array.shape[0] for name, array in (*inputs.items(), *outputs.items())}
+    if len(set(counts.values())) != 1 or 0 in counts.values():
+        raise _invalid(f"every tensor must have the same number of rows, at least 1: {counts}")
+    return int(next(iter(counts.values())))
+
+
+def _invalid(what: str) -> ModelLoadFailed:
+    return ModelLoadFailed(f"golden.json: {what}; push the bundle again with valid golden rows")

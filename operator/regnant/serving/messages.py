@@ -1,0 +1,121 @@
+"""Requests, responses and refusals, as the protocol hands them to the routes and back.
+
+A refusal is an exception that is an answer: its status, its sentence and its headers are all that
+the client gets. Bytes on the wire are made here and only here.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Respond = Callable[["Response"], None]
+
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+
+class Request:
+    """One request, filled in as its bytes arrive; only the headers that matter are kept."""
+
+    __slots__ = (
+        "body",
+        "content_encoding",
+        "content_length",
+        "content_type",
+        "expect",
+        "has_host",
+        "keep_alive",
+        "method",
+        "request_id",
+        "target",
+        "version",
+    )
+
+    def __init__(self) -> None:
+        self.method = b""
+        self.target = b""
+        self.version = "1.1"
+        self.keep_alive = True
+        self.has_host = False
+        self.content_length: int | None = None
+        """What the client announced; None for none, -1 for a chunked body."""
+        self.content_type = b""
+        self.content_encoding = b""
+        self.expect = b""
+        self.request_id = b""
+        self.body: bytes | bytearray = b""
+
+    @property
+    def path(self) -> bytes:
+        """The target without its query; of an absolute target, without scheme and authority."""
+        path, _, _ = self.target.partition(b"?")
+        if path.startswith(b"/"):
+            return path
+        _, _, rest = path.partition(b"://")
+        return b"/" + rest.partition(b"/")[2]
+
+    @property
+    def query(self) -> bytes:
+        """What follows the target's question mark."""
+        return self.target.partition(b"?")[2]
+
+
+class Response:
+    """A status, a JSON body and what else the head must say."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, body: bytes, headers: bytes = b"") -> None:
+        self.status = status
+        self.body = body
+        self.headers = headers
+        """Whole lines, each with its line end."""
+
+
+class RequestRefused(Exception):  # noqa: N818 - an answer to a client, not a failure of the server
+    """The request cannot be answered as the client hoped, and this is why."""
+
+    def __init__(self, status: int, message: str, headers: bytes = b"") -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = headers
+
+    def response(self) -> Response:
+        """Return the answer that the client gets."""
+        return Response(self.status, orjson.dumps({"error": self.message}), self.headers)
+
+
+def bad_request(message: str) -> RequestRefused:
+    """Refuse what the client can correct."""
+    return RequestRefused(HTTPStatus.BAD_REQUEST, message)
+
+
+def overloaded(message: str) -> RequestRefused:
+    """Refuse what the server cannot take now, but may in a second."""
+    return RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, message, b"retry-after: 1\r\n")
+
+
+def encode(response: Response, request: Request, stamp: bytes, *, keep_alive: bool) -> bytes:
+    """Return the bytes of a response; `stamp` is the head lines that every answer carries."""
+    parts = [
+        b"HTTP/1.1 %d %b\r\n" % (response.status, _REASONS.get(response.status, b"")),
+        b"content-type: application/json\r\ncontent-length: %d\r\n" % len(response.body),
+        stamp,
+        response.headers,
+    ]
+    if request.request_id:
+        parts.append(b"x-request-id: %b\r\n" % request.request_id)
+    if not keep_alive:
+        parts.append(b"connection: close\r\n")
+    elif request.version == "1.0":
+        parts.append(b"connection: keep-alive\r\n")
+    parts.append(b"\r\n")
+    if request.method != b"HEAD":
+        parts.append(response.body)
+    return b"".join(parts)

@@ -1,0 +1,151 @@
+"""The ONNX graph in its session, held to the interface that was signed.
+
+The signature says what clients are told; the graph says what is computed. They are compared once,
+here, so that nothing later has to wonder. Threads never spin: a spinning pool spends a container's
+CPU quota on waiting.
+"""
+
+from __future__ import annotations
+
+import mmap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as failures
+
+from regnant.serving.datatypes import BY_NAME, BY_ONNX, Interface, TensorSpec
+from regnant.serving.errors import ModelLoadFailed
+from regnant.serving.graph_file import check_graph_file
+from regnant.serving.messages import bad_request, overloaded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from regnant.artifacts.signature import Signature, Tensor
+    from regnant.serving.datatypes import Array
+    from regnant.serving.messages import RequestRefused
+
+_FATAL = 4
+_RUN_FAILURES = (
+    failures.EPFail,
+    failures.EngineError,
+    failures.Fail,
+    failures.InvalidArgument,
+    failures.NotImplemented,
+    failures.RuntimeException,
+    ValueError,
+)
+
+
+class Model:
+    """A loaded model; `run` may be called from any thread."""
+
+    def __init__(self, session: Any, interface: Interface) -> None:
+        self._session = session
+        self.interface = interface
+
+    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
+        """Compute the named outputs.
+
+        The inputs fit the interface, so what ONNX Runtime still refuses lies in their values, and
+        the answer is the client's to correct.
+        """
+        if any(array.size == 0 for array in inputs.values()):
+            return {name: self._empty(name) for name in outputs}
+        try:
+            arrays = self._session.run(list(outputs), dict(inputs))
+        except _RUN_FAILURES as error:
+            raise _refusal(error) from error
+        return dict(zip(outputs, arrays, strict=True))
+
+    def _empty(self, name: str) -> Array:
+        """No rows in, no rows out; not every operator of ONNX Runtime takes an empty tensor."""
+        spec = self.interface.outputs[name]
+        shape = tuple(0 if size == -1 else size for size in spec.shape)
+        return np.zeros(shape if 0 in shape else (0, *shape[1:]), spec.datatype.numpy)
+
+
+def load_model(path: Path, signature: Signature, threads: int) -> Model:
+    """Load a graph and compare it with its signature."""
+    with path.open("rb") as file:
+        try:
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError as error:
+            raise ModelLoadFailed(
+                "model.onnx: the file is empty; export the model again"
+            ) from error
+        with content, memoryview(content) as view:
+            check_graph_file(view)
+    try:
+        session = ort.InferenceSession(
+            str(path), _options(threads), providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # ONNX Runtime has no root of its exceptions
+        raise ModelLoadFailed(f"model.onnx: {error}; export the model again") from error
+    return Model(
+        session,
+        Interface(
+            _specs(signature.inputs, session.get_inputs(), "inputs"),
+            _specs(signature.outputs, session.get_outputs(), "outputs"),
+        ),
+    )
+
+
+def _options(threads: int) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = _FATAL
+    return options
+
+
+def _specs(signed: Iterable[Tensor], nodes: Iterable[Any], field: str) -> dict[str, TensorSpec]:
+    """Return the signed tensors, each of which the graph must have just so."""
+    graph = {node.name: node for node in nodes}
+    specs = {}
+    for tensor in signed:
+        if tensor.name not in graph:
+            raise _unlike(field, tensor.name, f"the graph has only {sorted(graph)}")
+        spec = TensorSpec(tensor.name, BY_NAME[tensor.datatype], tensor.shape)
+        _compare(spec, graph[tensor.name], field)
+        specs[spec.name] = spec
+    unsigned = [name for name in graph if name not in specs]
+    if unsigned and field == "inputs":
+        raise _unlike(field, unsigned[0], "the graph takes it, but it is not signed")
+    return specs
+
+
+def _compare(spec: TensorSpec, node: Any, field: str) -> None:
+    if node.type not in BY_ONNX:
+        raise _unlike(field, spec.name, f"the graph has a {node.type}, which is no tensor to serve")
+    if BY_ONNX[node.type] is not spec.datatype:
+        raise _unlike(
+            field, spec.name, f"{spec.datatype.name} is signed, the graph has {node.type}"
+        )
+    sizes = [size if isinstance(size, int) else -1 for size in node.shape]
+    agrees = len(sizes) == len(spec.shape) and all(
+        have in (-1, want) for want, have in zip(spec.shape, sizes, strict=True)
+    )
+    if sizes and not agrees:
+        raise _unlike(
+            field, spec.name, f"shape {list(spec.shape)} is signed, the graph has {sizes}"
+        )
+
+
+def _unlike(field: str, name: str, difference: str) -> ModelLoadFailed:
+    return ModelLoadFailed(
+        f"signature.json: {field}: {name!r}: {difference}; sign the interface that the graph has"
+    )
+
+
+def _refusal(error: Exception) -> RequestRefused:
+    """Tell want of memory, which passes, from values that the graph cannot compute with."""
+    text = str(error)
+    if "alloc" in text:
+        return overloaded("there is not enough memory for this batch; send fewer rows, or later")
+    _, _, detail = text.partition("Status Message: ")
+    return bad_request(f"the model cannot compute with these values: {(detail or text)[:300]}")

@@ -1,0 +1,141 @@
+"""What the pod's environment asks for, parsed once.
+
+The operator sets the first five; every other variable bounds something and has a default that
+suits a pod behind the router. Time-outs are in seconds, sizes in bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from regnant.artifacts.canonical import is_digest
+from regnant.serving.errors import SettingInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one client, and all together, may ask of the server."""
+
+    head_bytes: int = 32 * 1024
+    body_bytes: int = 16 * MIB
+    buffered_bytes: int = 128 * MIB
+    """The bodies of all requests in flight together."""
+    in_flight: int = 256
+    connections: int = 2048
+    pipelined: int = 16
+    """Complete requests of one connection that wait behind the one being answered."""
+    head_seconds: float = 10
+    body_seconds: float = 30
+    idle_seconds: float = 75
+    """Longer than the router keeps an unused connection, so that the router closes first."""
+    write_seconds: float = 30
+    """How long a client may leave an answer unread."""
+    linger_seconds: float = 2
+    """How long a refused upload is read and thrown away, so that the refusal can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One server's whole configuration."""
+
+    bundle_dir: Path
+    bundle_digest: str
+    model_name: str
+    model_version: str
+    port: int = 8080
+    host: str | None = None
+    """The address to listen on; none for all, of both families."""
+    drain_seconds: float = 15
+    finish_seconds: float = 10
+    """How long requests in flight may take after the drain before they are cut off."""
+    threads: int = 0
+    """Threads of one inference; 0 takes the container's CPU limit."""
+    limits: Limits = field(default_factory=Limits)
+
+
+def parse_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings, naming the first variable that is wrong."""
+    digest = _required(environment, "REGNANT_BUNDLE_DIGEST")
+    if not is_digest(digest):
+        raise SettingInvalid(f"REGNANT_BUNDLE_DIGEST: {digest!r} is not sha256: and 64 hex digits")
+    return Settings(
+        bundle_dir=Path(environment.get("REGNANT_BUNDLE_DIR", "/bundle")),
+        bundle_digest=digest,
+        model_name=_word(environment, "REGNANT_MODEL_NAME"),
+        model_version=_word(environment, "REGNANT_MODEL_VERSION"),
+        port=_whole(environment, "REGNANT_PORT", 8080, minimum=0, maximum=65535),
+        host=environment.get("REGNANT_HOST") or None,
+        drain_seconds=_seconds(environment, "REGNANT_DRAIN_SECONDS", 15),
+        finish_seconds=_seconds(environment, "REGNANT_FINISH_SECONDS", 10),
+        threads=_whole(environment, "REGNANT_THREADS", 0, minimum=0, maximum=1024),
+        limits=_limits(environment),
+    )
+
+
+def _limits(environment: Mapping[str, str]) -> Limits:
+    default = Limits()
+
+    def count(name: str, fallback: int) -> int:
+        return _whole(environment, name, fallback, minimum=1)
+
+    def seconds(name: str, fallback: float) -> float:
+        return _seconds(environment, name, fallback)
+
+    return Limits(
+        head_bytes=count("REGNANT_MAX_HEADER_BYTES", default.head_bytes),
+        body_bytes=count("REGNANT_MAX_BODY_BYTES", default.body_bytes),
+        buffered_bytes=count("REGNANT_MAX_BUFFERED_BYTES", default.buffered_bytes),
+        in_flight=count("REGNANT_MAX_IN_FLIGHT", default.in_flight),
+        connections=count("REGNANT_MAX_CONNECTIONS", default.connections),
+        pipelined=count("REGNANT_MAX_PIPELINED", default.pipelined),
+        head_seconds=seconds("REGNANT_HEADER_SECONDS", default.head_seconds),
+        body_seconds=seconds("REGNANT_BODY_SECONDS", default.body_seconds),
+        idle_seconds=seconds("REGNANT_IDLE_SECONDS", default.idle_seconds),
+        write_seconds=seconds("REGNANT_WRITE_SECONDS", default.write_seconds),
+    )
+
+
+def _required(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "")
+    if not value:
+        raise SettingInvalid(f"{name}: not set; the operator sets it on every server it makes")
+    return value
+
+
+def _word(environment: Mapping[str, str], name: str) -> str:
+    """A name that may stand in a path and in a header as it is."""
+    value = _required(environment, name)
+    if not (value.isascii() and value.replace("-", "").replace(".", "").isalnum()):
+        raise SettingInvalid(f"{name}: {value!r} may hold letters, digits, '-' and '.' only")
+    return value
+
+
+def _whole(
+    environment: Mapping[str, str], name: str, default: int, *, minimum: int, maximum: int = 2**62
+) -> int:
+    text = environment.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and minimum <= int(text) <= maximum):
+        raise SettingInvalid(f"{name}: {text!r} is not a whole number from {minimum} to {maximum}")
+    return int(text)
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name, "")
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 86400:  # noqa: PLR2004 - a day
+        raise SettingInvalid(f"{name}: {text!r} is not a number of seconds from 0 to 86400")
+    return value
