@@ -16,7 +16,7 @@ A champion is never given up for a version that is not healthy itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -114,6 +114,8 @@ class Observed:
     """The Deployments of servers that exist."""
     routers: RouterHealth = RouterHealth()
     verification: Verification | None = None
+    obstacle: Fault | None = None
+    """What the cluster refused when the last decision was carried out."""
 
     def server(self, serving: Serving | None) -> ServerHealth:
         """The health of a version's servers; none at all when there are none."""
@@ -147,7 +149,7 @@ def decide(observed: Observed, now: datetime) -> Decision[InferenceServiceStatus
         apply=plan.manifests,
         delete=_superfluous(observed, plan),
         announce=(*step.announce, *turning_point(service.status, status)),
-        requeue_after=_next_look(status, now),
+        requeue_after=_next_look(observed, status, now),
     )
 
 
@@ -254,8 +256,8 @@ def _prove(observed: Observed, transition: Transition, now: datetime) -> Step:
         if verification.passed:
             verified = transition.model_copy(update={"verified_at": now})
             return Step(service.status.model_copy(update={"rollout": verified}))
-        fault = Fault("VerificationFailed", verification.message, final=True)
-        return _reject(observed, transition, fault, now)
+        failed = Fault("VerificationFailed", verification.message, final=True)
+        return _reject(observed, transition, failed, now)
     fault = candidate.fault
     if fault and fault.final:
         return _reject(observed, transition, fault, now)
@@ -417,6 +419,8 @@ def _describe(
     described = status.model_copy(
         update={"url": serving_report.url(observed.service), "traffic": shares}
     )
+    then = replace(observed, service=replace(observed.service, status=described))
+    next_up = target(then) if status.rollout is None else None
     standing = serving_report.Standing(
         service=observed.service,
         status=described,
@@ -425,7 +429,9 @@ def _describe(
         candidate=candidate,
         routers=observed.routers,
         newest=max((one.version for one in observed.versions), default=0),
+        next_up=next_up.version if next_up else 0,
         refused=rejected_digests(observed),
+        obstacle=observed.obstacle,
         fallback_ready=observed.server(serving_plan.standing_by(status)).ready,
     )
     return serving_report.conclude(standing, now)
@@ -438,10 +444,15 @@ def _superfluous(observed: Observed, plan: Plan) -> tuple[Child, ...]:
     return tuple(Child(kind, name) for name in gone for kind in kinds)
 
 
-def _next_look(status: InferenceServiceStatus, now: datetime) -> timedelta | None:
+def _next_look(
+    observed: Observed, status: InferenceServiceStatus, now: datetime
+) -> timedelta | None:
     """When to look again although nothing changed; a settled service is not looked at."""
     looks = [max(DRAIN - (now - one.since), SOON) for one in status.retiring]
     transition = status.rollout
     if transition:
         looks.append(WATCHFUL if transition.promoted_at and not transition.rollback else SOON)
+    elif observed.service.status.rollout:
+        # A takeover just ended: another version may have waited for its turn.
+        looks.append(SOON)
     return min(looks, default=None)

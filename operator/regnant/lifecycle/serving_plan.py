@@ -21,7 +21,7 @@ from regnant.api.resources import Resource, reference
 from regnant.lifecycle.decision import Manifest
 from regnant.manifests import names, router, server
 from regnant.manifests.platform import Platform
-from regnant.manifests.router_config import Routing, Variant
+from regnant.manifests.routing import Routing, Variant
 from regnant.manifests.server import ServedVersion
 
 Service = Resource[InferenceServiceSpec, InferenceServiceStatus]
@@ -96,7 +96,6 @@ def standing_by(status: InferenceServiceStatus) -> Serving | None:
 
 def routing(service: Service, status: InferenceServiceStatus) -> Routing:
     """The routers' configuration that `status` asks for."""
-    transition = status.rollout
     return Routing(
         service=service.metadata.name,
         namespace=service.metadata.namespace,
@@ -107,7 +106,6 @@ def routing(service: Service, status: InferenceServiceStatus) -> Routing:
         ),
         champion=_digest(answering(status)),
         fallback=_digest(standing_by(status)),
-        transition=transition.id if transition else "",
         request_timeout=service.spec.router.request_timeout,
     )
 

@@ -47,8 +47,12 @@ class Standing:
     fallback_ready: int
     newest: int
     """The highest number among the model line's versions; 0 where there is none."""
+    next_up: int
+    """The number of the version that will be tried next; 0 for none."""
     refused: frozenset[str]
     """The digests that are not tried."""
+    obstacle: Fault | None
+    """What the cluster refused when the last decision was carried out."""
 
     @property
     def model(self) -> str:
@@ -163,6 +167,8 @@ def not_ready(ready: int) -> str:
 def _verdict(standing: Standing) -> Verdict:
     """How the service stands as a whole."""
     status = standing.status
+    if standing.obstacle:
+        return Verdict("Failed", standing.obstacle.reason, standing.obstacle.message)
     if standing.routers.fault and not standing.routers.ready:
         fault = standing.routers.fault
         return Verdict("InProgress", fault.reason, f"no router is ready: {fault.message}")
@@ -247,6 +253,9 @@ def _up_to_date(standing: Standing) -> Finding:
     if status.rollout:
         name = standing.name(status.rollout.to.version)
         return finding(status=False, reason=standing.phase, message=f"{name} is taking over")
+    if standing.next_up:
+        name = standing.name(standing.next_up)
+        return finding(status=False, reason="NextUp", message=f"{name} is tried next")
     wanted = pin.version if pin else standing.newest
     if champion and (champion == wanted or (not pin and champion > wanted)):
         return finding(

@@ -89,6 +89,8 @@ class Observed:
     versions: tuple[Registered, ...] = ()
     older_pipeline: str = ""
     """The name of an older pipeline of the same model line, if there is one."""
+    obstacle: Fault | None = None
+    """What the cluster refused when the last decision was carried out."""
 
 
 def decide(observed: Observed, now: datetime) -> Decision[TrainingPipelineStatus]:
@@ -379,6 +381,8 @@ def _conclude(
     observed: Observed, status: TrainingPipelineStatus, verdict: Verdict, now: datetime
 ) -> Decision[TrainingPipelineStatus]:
     """The decision that says `verdict`, with conditions, phase, Event and old Jobs removed."""
+    if observed.obstacle:
+        verdict = Verdict("Failed", observed.obstacle.reason, observed.obstacle.message)
     pipeline = observed.pipeline
     generation = pipeline.metadata.generation
     findings = (*verdict.findings(), *report.steps(status, verdict))

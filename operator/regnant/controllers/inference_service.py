@@ -1,0 +1,198 @@
+"""What is seen of an InferenceService: versions, servers, routers, and how a candidate answers.
+
+Routers are asked what they have only while a takeover is open, so a settled service costs the
+operator nothing but its watches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from regnant.api.inference_service import InferenceServiceStatus, Serving
+from regnant.api.meta import Kind
+from regnant.api.model_version import Artifact
+from regnant.cluster.client import Cluster
+from regnant.cluster.errors import NotFoundError
+from regnant.cluster.kinds import Manifest, Ref
+from regnant.controllers.queue import Key
+from regnant.controllers.reconciler import Sighting
+from regnant.lifecycle import inference_service as lifecycle
+from regnant.lifecycle import serving_plan
+from regnant.lifecycle.decision import Decision
+from regnant.lifecycle.diagnosis import Fault, diagnose, is_ready
+from regnant.lifecycle.inference_service import (
+    Candidate,
+    Observed,
+    RouterHealth,
+    ServerHealth,
+    Verification,
+)
+from regnant.lifecycle.serving_plan import Service
+from regnant.manifests import names, router, server
+from regnant.manifests.platform import Platform
+from regnant.probes import ProbeError, Prober
+
+CHILDREN = ("Deployment", "Service", "ConfigMap", "PodDisruptionBudget", "Pod")
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceServiceObserver:
+    """Sees what a decision on an InferenceService rests on."""
+
+    cluster: Cluster
+    prober: Prober
+    platform: Platform
+    wake: Callable[[Key], None]
+
+    async def observe(
+        self, resource: Service, obstacle: Fault | None
+    ) -> Sighting[InferenceServiceStatus]:
+        """What is so now."""
+        head = resource.metadata
+        labels = names.owned_by(Kind.INFERENCE_SERVICE, head.name)
+        found = {kind: await self.cluster.list(kind, head.namespace, labels) for kind in CHILDREN}
+        routers = [pod for pod in found["Pod"] if _component(pod) == router.COMPONENT]
+        observed = Observed(
+            service=resource,
+            platform=self.platform,
+            versions=await self._versions(resource),
+            servers=_servers(resource.status, found["Pod"], found["Deployment"]),
+            server_names=frozenset(
+                one["metadata"]["name"]
+                for one in found["Deployment"]
+                if _component(one) == server.COMPONENT
+            ),
+            routers=await self._routers(resource, routers, found["Deployment"]),
+            obstacle=obstacle,
+        )
+        if lifecycle.wants_verification(observed):
+            observed = replace(observed, verification=await self._verify(resource, routers))
+        children = {
+            (one["kind"], one["metadata"]["name"]): one
+            for kind in CHILDREN
+            if kind != "Pod"
+            for one in found[kind]
+        }
+
+        async def afterwards(decision: Decision[InferenceServiceStatus]) -> None:
+            await self._sync_routers(resource, decision.status, routers)
+            self._wake_versions(resource, decision.status)
+
+        return Sighting(lambda now: lifecycle.decide(observed, now), children, afterwards)
+
+    async def _versions(self, resource: Service) -> tuple[Candidate, ...]:
+        found = await self.cluster.list("ModelVersion", resource.metadata.namespace)
+        return tuple(
+            Candidate(one["spec"]["version"], Artifact.model_validate(one["spec"]["artifact"]))
+            for one in found
+            if one["spec"]["modelName"] == resource.spec.model_name
+            and "deletionTimestamp" not in one["metadata"]
+        )
+
+    async def _routers(
+        self, resource: Service, pods: Sequence[Manifest], deployments: Sequence[Manifest]
+    ) -> RouterHealth:
+        ready = [pod for pod in pods if is_ready(pod)]
+        revisions = tuple([await self._revision(pod) for pod in ready]) if _open(resource) else ()
+        return RouterHealth(
+            desired=_replicas(deployments, names.router(resource.metadata.name)),
+            ready=len(ready),
+            revisions=revisions,
+            fault=diagnose(pods),
+        )
+
+    async def _revision(self, pod: Manifest) -> str:
+        """The configuration that a router shows; nothing when it does not answer."""
+        try:
+            return await self.prober.router_revision(pod["status"]["podIP"]) or ""
+        except ProbeError:
+            return ""
+
+    async def _verify(self, resource: Service, routers: Sequence[Manifest]) -> Verification | None:
+        """Replay the candidate's golden rows through every router; None if one is not reached."""
+        transition = resource.status.rollout
+        if transition is None:
+            return None
+        candidate, model = transition.to, resource.spec.model_name
+        for pod in routers:
+            if not is_ready(pod):
+                continue
+            try:
+                result = await self.prober.verify(
+                    pod["status"]["podIP"], model, candidate.version, candidate.digest
+                )
+            except ProbeError:
+                return None
+            if result.difference:
+                return Verification(candidate.digest, passed=False, message=result.difference)
+        return Verification(candidate.digest, passed=True)
+
+    async def _sync_routers(
+        self, resource: Service, status: InferenceServiceStatus, pods: Sequence[Manifest]
+    ) -> None:
+        """Have the kubelet bring the configuration to every router at once, not within a minute."""
+        revision = serving_plan.routing(resource, status).revision
+        for pod in pods:
+            annotations = pod["metadata"].get("annotations", {})
+            if "deletionTimestamp" in pod["metadata"]:
+                continue
+            if annotations.get(router.CONFIG_SYNC) != revision:
+                target = Ref("Pod", resource.metadata.namespace, pod["metadata"]["name"])
+                try:
+                    await self.cluster.annotate(target, {router.CONFIG_SYNC: revision})
+                except NotFoundError:
+                    continue
+
+    def _wake_versions(self, resource: Service, status: InferenceServiceStatus) -> None:
+        """Roles that changed show in the ModelVersions, whose keys are woken here."""
+        before, after = _roles(resource.status), _roles(status)
+        for version in {version for _, version in before ^ after}:
+            name = names.model_version(resource.spec.model_name, version)
+            self.wake(Key(Kind.MODEL_VERSION, resource.metadata.namespace, name))
+
+
+def _open(resource: Service) -> bool:
+    """Whether it matters now what the routers have."""
+    status = resource.status
+    answering = serving_plan.answering(status)
+    seen = {share.digest for share in status.traffic}
+    return status.rollout is not None or (answering is not None and answering.digest not in seen)
+
+
+def _roles(status: InferenceServiceStatus) -> set[tuple[str, int]]:
+    named: Mapping[str, Serving | None] = {
+        "champion": status.champion,
+        "candidate": status.rollout.to if status.rollout else None,
+        "previous": status.previous,
+    }
+    roles = {(role, serving.version) for role, serving in named.items() if serving}
+    return roles | {("rejected", rejection.version) for rejection in status.rejected}
+
+
+def _servers(
+    status: InferenceServiceStatus, pods: Sequence[Manifest], deployments: Sequence[Manifest]
+) -> dict[str, ServerHealth]:
+    """The health of each version's servers, by digest."""
+    health = {}
+    for digest in serving_plan.running(status):
+        short = names.short(digest)
+        own = [pod for pod in pods if pod["metadata"]["labels"].get(names.DIGEST) == short]
+        desired = sum(
+            int(one["spec"]["replicas"])
+            for one in deployments
+            if one["metadata"]["labels"].get(names.DIGEST) == short
+        )
+        ready = sum(is_ready(pod) for pod in own)
+        health[digest] = ServerHealth(desired=desired, ready=ready, fault=diagnose(own))
+    return health
+
+
+def _replicas(deployments: Sequence[Manifest], name: str) -> int:
+    return next(
+        (int(one["spec"]["replicas"]) for one in deployments if one["metadata"]["name"] == name), 0
+    )
+
+
+def _component(found: Manifest) -> str:
+    return str(found["metadata"]["labels"].get(names.COMPONENT, ""))
