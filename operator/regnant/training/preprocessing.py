@@ -91,7 +91,7 @@ def build_pipeline(plan: Plan, estimator: BaseEstimator, mode: str, *, float32: 
     if float32 or contains_trees(last[1]):
         from skl2onnx.sklapi import CastTransformer
 
-        steps.append(("auto_float32", CastTransformer(np.float32)))
+        steps.append(("auto_float32", CastTransformer(dtype=np.float32)))
     return Pipeline([*steps, last])
 
 

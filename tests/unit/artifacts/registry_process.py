@@ -1,0 +1,103 @@
+"""A real registry on loopback: CNCF Distribution, built once into the cache and run a test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "regnant"
+MODULE = "github.com/distribution/distribution/v3/cmd/registry@v3.1.2"
+USER, PASSWORD = "trainer", "right-password"
+# bcrypt of PASSWORD; there is no bcrypt in the standard library to make it with.
+PASSWORD_HASH = "$2b$04$eXabERCY7ZVdzvzA.6liXONUHNhcztffSZCS15QkqKHMcjXkNT22m"
+START_SECONDS = 30
+
+
+def find_tool(variable: str, name: str, module: str) -> Path:
+    """Find a tool by its variable or in the cache, or build it there."""
+    if given := os.environ.get(variable):
+        return Path(given)
+    found = (path for path in CACHE.rglob(name) if path.is_file() and os.access(path, os.X_OK))
+    if existing := next(found, None):
+        return existing
+    target = CACHE / "tests" / "bin"
+    target.mkdir(parents=True, exist_ok=True)
+    go = shutil.which("go")
+    assert go, f"{name} is not in {CACHE} and there is no go to build it with"
+    environment = {**os.environ, "GOBIN": str(target)}
+    subprocess.run([go, "install", module], check=True, env=environment, timeout=1200)
+    return target / name
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def await_http(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until something answers, whatever it says."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"the server ended with {process.returncode}"
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except urllib.error.HTTPError as error:
+            error.close()
+        except OSError:
+            time.sleep(0.02)
+            continue
+        return
+    raise AssertionError(f"{url} did not answer within {START_SECONDS} s")
+
+
+@dataclass(frozen=True)
+class RunningRegistry:
+    """A registry that listens, and its folder on disk."""
+
+    host: str
+    storage: Path
+
+    def blob_file(self, digest: str) -> Path:
+        """The file that a blob is on the registry's disk."""
+        algorithm, _, hexadecimal = digest.partition(":")
+        blobs = self.storage / "docker/registry/v2/blobs"
+        return blobs / algorithm / hexadecimal[:2] / hexadecimal / "data"
+
+
+@contextmanager
+def running_registry(
+    binary: Path, directory: Path, *, password_hash: str = "", storage: Path | None = None
+) -> Iterator[RunningRegistry]:
+    """Run a registry for the length of a block."""
+    directory.mkdir(parents=True, exist_ok=True)
+    data = storage or directory / "storage"
+    port = free_port()
+    auth = ""
+    if password_hash:
+        (directory / "htpasswd").write_text(f"{USER}:{password_hash}\n")
+        auth = f"auth:\n  htpasswd: {{realm: models, path: {directory / 'htpasswd'}}}\n"
+    config = directory / "config.yml"
+    config.write_text(
+        "version: 0.1\n"
+        "log: {level: error, accesslog: {disabled: true}}\n"
+        f"storage: {{filesystem: {{rootdirectory: {data}}}}}\n"
+        f"http: {{addr: '127.0.0.1:{port}'}}\n{auth}"
+    )
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen([binary, "serve", config], stdout=log, stderr=log)
+        try:
+            await_http(f"http://127.0.0.1:{port}/v2/", process)
+            yield RunningRegistry(f"127.0.0.1:{port}", data)
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
