@@ -40,7 +40,10 @@ def generated() -> dict[Path, str]:
     files: dict[Path, str] = {}
     for resource in RESOURCES:
         name = f"{GROUP}_{resource.plural}.yaml"
-        files[ROOT / "crds" / name] = HEADER + to_yaml(definition(resource))
+        text = HEADER + to_yaml(definition(resource))
+        files[ROOT / "crds" / name] = text
+        # Helm reads no file outside its chart.
+        files[ROOT / "charts" / "regnant" / "files" / "crds" / name] = text
     return files
 
 
