@@ -31,7 +31,8 @@ from regnant.lifecycle.inference_service import (
 from regnant.lifecycle.serving_plan import Service
 from regnant.manifests import names, router, server
 from regnant.manifests.platform import Platform
-from regnant.probes import ProbeError, Prober
+from regnant.probes.errors import ProbeError
+from regnant.probes.router import Prober, Target
 
 CHILDREN = ("Deployment", "Service", "ConfigMap", "PodDisruptionBudget", "Pod")
 
@@ -94,38 +95,31 @@ class InferenceServiceObserver:
         self, resource: Service, pods: Sequence[Manifest], deployments: Sequence[Manifest]
     ) -> RouterHealth:
         ready = [pod for pod in pods if is_ready(pod)]
-        revisions = tuple([await self._revision(pod) for pod in ready]) if _open(resource) else ()
+        asked = ready if _open(resource) else []
+        revisions = [await self.prober.router_revision(pod["status"]["podIP"]) for pod in asked]
         return RouterHealth(
             desired=_replicas(deployments, names.router(resource.metadata.name)),
             ready=len(ready),
-            revisions=revisions,
+            revisions=tuple(revision or "" for revision in revisions),
             fault=diagnose(pods),
         )
-
-    async def _revision(self, pod: Manifest) -> str:
-        """The configuration that a router shows; nothing when it does not answer."""
-        try:
-            return await self.prober.router_revision(pod["status"]["podIP"]) or ""
-        except ProbeError:
-            return ""
 
     async def _verify(self, resource: Service, routers: Sequence[Manifest]) -> Verification | None:
         """Replay the candidate's golden rows through every router; None if one is not reached."""
         transition = resource.status.rollout
         if transition is None:
             return None
-        candidate, model = transition.to, resource.spec.model_name
+        candidate = transition.to
+        target = Target(resource.spec.model_name, candidate.version, candidate.digest)
         for pod in routers:
             if not is_ready(pod):
                 continue
             try:
-                result = await self.prober.verify(
-                    pod["status"]["podIP"], model, candidate.version, candidate.digest
-                )
+                result = await self.prober.verify(pod["status"]["podIP"], target)
             except ProbeError:
                 return None
-            if result.difference:
-                return Verification(candidate.digest, passed=False, message=result.difference)
+            if not result.passed:
+                return Verification(candidate.digest, passed=False, message=result.message)
         return Verification(candidate.digest, passed=True)
 
     async def _sync_routers(

@@ -18,7 +18,7 @@ from regnant.controllers.queue import Key, Requeue
 from regnant.controllers.reconciler import Clock, Reconciler
 from regnant.controllers.training_pipeline import TrainingPipelineObserver
 from regnant.manifests.platform import Platform
-from regnant.probes import Prober
+from regnant.probes.router import Prober
 
 
 class Reconciles(Protocol):
