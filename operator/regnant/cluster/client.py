@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Literal, Self
@@ -178,25 +178,29 @@ class Cluster:
         except AlreadyExistsError:
             return
 
+    async def each(
+        self, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Manifest]:
+        """The same as `list`, a page at a time, for kinds of which there may be many."""
+        source = collection(kind)
+        # The items of a list do not repeat what kind they are.
+        head = {"apiVersion": source.api_version, "kind": source.kind}
+        selector = label_selector(labels or {})
+        following = ""
+        while True:
+            query = [("limit", _PAGE), ("labelSelector", selector), ("continue", following)]
+            page = await self._send(Request("GET", source.path(namespace), query))
+            for item in page["items"]:
+                yield {**head, **item}
+            following = page["metadata"].get("continue", "")
+            if not following:
+                return
+
     async def list(
         self, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
     ) -> Manifests:
         """All objects of a kind with these labels; a namespace of None means all of them."""
-        source = collection(kind)
-        found: Manifests = []
-        query = [("limit", _PAGE)]
-        if labels:
-            query.append(("labelSelector", label_selector(labels)))
-        following = ""
-        while True:
-            continued = [*query, ("continue", following)]
-            page = await self._send(Request("GET", source.path(namespace), continued))
-            # The items of a list do not repeat what kind they are.
-            head = {"apiVersion": source.api_version, "kind": source.kind}
-            found.extend({**head, **item} for item in page["items"])
-            following = page["metadata"].get("continue", "")
-            if not following:
-                return found
+        return [found async for found in self.each(kind, namespace, labels)]
 
     async def _send(self, request: Request) -> Manifest:
         answer: Manifest = json.loads(await self.transport.send(request))

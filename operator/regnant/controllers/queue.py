@@ -36,6 +36,10 @@ class Key:
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"
 
+    def log_fields(self) -> dict[str, str]:
+        """What a log line about the object carries as `extra`."""
+        return {"kind": self.kind.value, "namespace": self.namespace, "object": self.name}
+
 
 @dataclass(frozen=True, slots=True)
 class Requeue:
@@ -211,7 +215,7 @@ class WorkQueue:
             pause.total_seconds(),
             error,
             exc_info=None if isinstance(error, self._expected) else error,
-            extra={"kind": key.kind, "namespace": key.namespace, "object": key.name},
+            extra=key.log_fields(),
         )
         self._metrics.retried(key.kind)
         self._delay(key, pause)

@@ -4,3 +4,8 @@
 `comparison` says whether two answers are the same; `errors` is what can go wrong on the way. A
 probe reports what it saw. What follows from it is decided in `lifecycle`.
 """
+
+from regnant.probes.errors import AnswerError, ProbeError, UnreachableError
+from regnant.probes.router import Prober, ReplayResult
+
+__all__ = ["AnswerError", "ProbeError", "Prober", "ReplayResult", "UnreachableError"]

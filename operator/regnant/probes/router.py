@@ -30,8 +30,9 @@ _LONGEST_DETAIL = 512
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The version that is asked, and the digest that it must prove to be."""
+    """The version that is asked, through which router, and the digest that it must prove to be."""
 
+    pod_ip: str
     model: str
     version: int
     digest: str
@@ -48,10 +49,14 @@ class GoldenSample:
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """Whether a version answered its golden rows as it must; `message` says what differs."""
+    """How a version answered its golden rows; `difference` says what is wrong, if anything is."""
 
-    passed: bool
-    message: str = ""
+    difference: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every answer was as it must be."""
+        return not self.difference
 
 
 class Prober:
@@ -79,19 +84,19 @@ class Prober:
         revision = document.get("revision")
         return revision if isinstance(revision, str) else None
 
-    async def verify(self, pod_ip: str, target: Target) -> ReplayResult:
+    async def verify(self, pod_ip: str, model: str, version: int, digest: str) -> ReplayResult:
         """Let a version answer golden rows of its own bundle through this router.
 
         Raises:
-            ProbeError: it could not be asked, which proves nothing about it.
+            UnreachableError: it could not be asked, which proves nothing about it.
         """
+        target = Target(pod_ip, model, version, digest)
         try:
-            sample = await self.golden_sample(pod_ip, target)
+            return await self.replay(target, await self.golden_sample(target))
         except AnswerError as error:
-            return ReplayResult(passed=False, message=str(error))
-        return await self.replay(pod_ip, target, sample)
+            return ReplayResult(str(error))
 
-    async def golden_sample(self, pod_ip: str, target: Target) -> GoldenSample:
+    async def golden_sample(self, target: Target) -> GoldenSample:
         """Golden rows of the version, as its server hands them out.
 
         Raises:
@@ -99,8 +104,7 @@ class Prober:
             AnswerError: the answer came from another version, or is none.
         """
         path = f"/regnant/v1/golden?rows={GOLDEN_ROWS}"
-        answer = await self._ask("GET", pod_ip, path, target=target)
-        _check_origin(answer, target)
+        answer = await self._ask("GET", target.pod_ip, path, target=target)
         document = _document(answer)
         try:
             limits = document["tolerance"]
@@ -110,23 +114,18 @@ class Prober:
         except (KeyError, TypeError, ValueError) as error:
             raise AnswerError(f"{path}: not a sample of golden rows: {error!r}") from error
 
-    async def replay(self, pod_ip: str, target: Target, sample: GoldenSample) -> ReplayResult:
+    async def replay(self, target: Target, sample: GoldenSample) -> ReplayResult:
         """Whether the version answers the sample's question with the sample's answer.
 
         Raises:
             UnreachableError: nobody answered.
+            AnswerError: the answer came from another version, or is none.
         """
         path = f"/v2/models/{target.model}/infer"
-        try:
-            answer = await self._ask("POST", pod_ip, path, target=target, body=sample.request)
-            _check_origin(answer, target)
-            got = read_tensors(_document(answer), "outputs")
-        except AnswerError as error:
-            return ReplayResult(passed=False, message=str(error))
+        answer = await self._ask("POST", target.pod_ip, path, target=target, body=sample.request)
+        got = read_tensors(_document(answer), "outputs")
         difference = first_difference(sample.expected, got, sample.tolerance)
-        if difference:
-            return ReplayResult(passed=False, message=f"golden rows: {difference}")
-        return ReplayResult(passed=True)
+        return ReplayResult(f"golden rows: {difference}" if difference else "")
 
     async def _ask(
         self,
@@ -150,6 +149,8 @@ class Prober:
             raise UnreachableError(f"{method} {path} at {pod_ip}: {_describe(answer)}")
         if answer.status_code != HTTPStatus.OK:
             raise AnswerError(f"{method} {path}: {_describe(answer)}")
+        if target:
+            _check_origin(answer, target)
         return answer
 
 
