@@ -9,6 +9,7 @@ when Prometheus asks, so that they cannot drift from it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -69,12 +70,10 @@ class QueueMetrics:
     ) -> None:
         """Read the moment's values from these; `working` gives the running workers' ages."""
         for kind in Kind:
-            self._depth.labels(kind).set_function(lambda kind=kind: depth(kind))
-            self._unfinished.labels(kind).set_function(lambda kind=kind: sum(working(kind)))
-            self._longest.labels(kind).set_function(
-                lambda kind=kind: max(working(kind), default=0.0)
-            )
-            self._unreconciled.labels(kind).set_function(lambda kind=kind: unreconciled(kind))
+            self._depth.labels(kind).set_function(partial(depth, kind))
+            self._unfinished.labels(kind).set_function(partial(_sum_of, working, kind))
+            self._longest.labels(kind).set_function(partial(_longest_of, working, kind))
+            self._unreconciled.labels(kind).set_function(partial(unreconciled, kind))
 
     def added(self, kind: Kind) -> None:
         """A key was queued."""
@@ -95,6 +94,14 @@ class QueueMetrics:
         self._reconciles.labels(kind, result).inc()
         if result == "error":
             self._errors.labels(kind).inc()
+
+
+def _sum_of(ages: Callable[[Kind], list[float]], kind: Kind) -> float:
+    return sum(ages(kind))
+
+
+def _longest_of(ages: Callable[[Kind], list[float]], kind: Kind) -> float:
+    return max(ages(kind), default=0.0)
 
 
 class ResourceMetrics:

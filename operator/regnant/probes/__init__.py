@@ -6,6 +6,6 @@ probe reports what it saw. What follows from it is decided in `lifecycle`.
 """
 
 from regnant.probes.errors import AnswerError, ProbeError, UnreachableError
-from regnant.probes.router import Prober, ReplayResult
+from regnant.probes.router import Prober, ReplayResult, Target
 
-__all__ = ["AnswerError", "ProbeError", "Prober", "ReplayResult", "UnreachableError"]
+__all__ = ["AnswerError", "ProbeError", "Prober", "ReplayResult", "Target", "UnreachableError"]

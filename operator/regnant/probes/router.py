@@ -30,9 +30,8 @@ _LONGEST_DETAIL = 512
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The version that is asked, through which router, and the digest that it must prove to be."""
+    """The version that is asked, and the digest that it must prove to be."""
 
-    pod_ip: str
     model: str
     version: int
     digest: str
@@ -49,14 +48,10 @@ class GoldenSample:
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """How a version answered its golden rows; `difference` says what is wrong, if anything is."""
+    """Whether a version answered its golden rows as it must; `message` says what differs."""
 
-    difference: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Whether every answer was as it must be."""
-        return not self.difference
+    passed: bool
+    message: str = ""
 
 
 class Prober:
@@ -84,19 +79,18 @@ class Prober:
         revision = document.get("revision")
         return revision if isinstance(revision, str) else None
 
-    async def verify(self, pod_ip: str, model: str, version: int, digest: str) -> ReplayResult:
+    async def verify(self, pod_ip: str, target: Target) -> ReplayResult:
         """Let a version answer golden rows of its own bundle through this router.
 
         Raises:
             UnreachableError: it could not be asked, which proves nothing about it.
         """
-        target = Target(pod_ip, model, version, digest)
         try:
-            return await self.replay(target, await self.golden_sample(target))
+            return await self.replay(pod_ip, target, await self.golden_sample(pod_ip, target))
         except AnswerError as error:
-            return ReplayResult(str(error))
+            return ReplayResult(passed=False, message=str(error))
 
-    async def golden_sample(self, target: Target) -> GoldenSample:
+    async def golden_sample(self, pod_ip: str, target: Target) -> GoldenSample:
         """Golden rows of the version, as its server hands them out.
 
         Raises:
@@ -104,7 +98,7 @@ class Prober:
             AnswerError: the answer came from another version, or is none.
         """
         path = f"/regnant/v1/golden?rows={GOLDEN_ROWS}"
-        answer = await self._ask("GET", target.pod_ip, path, target=target)
+        answer = await self._ask("GET", pod_ip, path, target=target)
         document = _document(answer)
         try:
             limits = document["tolerance"]
@@ -114,7 +108,7 @@ class Prober:
         except (KeyError, TypeError, ValueError) as error:
             raise AnswerError(f"{path}: not a sample of golden rows: {error!r}") from error
 
-    async def replay(self, target: Target, sample: GoldenSample) -> ReplayResult:
+    async def replay(self, pod_ip: str, target: Target, sample: GoldenSample) -> ReplayResult:
         """Whether the version answers the sample's question with the sample's answer.
 
         Raises:
@@ -122,10 +116,12 @@ class Prober:
             AnswerError: the answer came from another version, or is none.
         """
         path = f"/v2/models/{target.model}/infer"
-        answer = await self._ask("POST", target.pod_ip, path, target=target, body=sample.request)
+        answer = await self._ask("POST", pod_ip, path, target=target, body=sample.request)
         got = read_tensors(_document(answer), "outputs")
         difference = first_difference(sample.expected, got, sample.tolerance)
-        return ReplayResult(f"golden rows: {difference}" if difference else "")
+        if difference:
+            return ReplayResult(passed=False, message=f"golden rows: {difference}")
+        return ReplayResult(passed=True)
 
     async def _ask(
         self,
