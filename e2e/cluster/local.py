@@ -83,13 +83,17 @@ class LocalCluster:
             programs = build_programs(self._settings, _PROGRAMS)
             images = system_image_archives(self._settings.cache, programs["coredns"])
             with self._alone():
-                if self._state.exists() and not self._mark_is("ready"):
-                    say("          what is left of another cluster is taken down first")
-                    self._down()
-                self._mark("starting")
+                if not self._mark_is("ready"):
+                    self._begin_anew()
                 self._start(programs, images)
                 self._mark("ready")
         say(f"          export KUBECONFIG={self._settings.kubeconfig}    # context {CONTEXT}")
+
+    def _begin_anew(self) -> None:
+        if self._state.exists():
+            say("          what is left of another cluster is taken down first")
+            self._down()
+        self._mark("starting")
 
     def down(self) -> None:
         """End what `up` started and remove what it made."""
@@ -108,7 +112,7 @@ class LocalCluster:
 
     def node_images(self) -> NodeImages:
         """The images that the node holds."""
-        return NodeImages(node.ctr(self._settings), node.snapshotter(self._state))
+        return NodeImages(node.ctr(self._settings), node.snapshotter(self._settings.cache))
 
     def load(self, archives: Iterable[Path]) -> None:
         """Import image archives into the node."""
@@ -197,6 +201,9 @@ class LocalCluster:
     def _start_runtime(self, images: list[Path]) -> None:
         with step("containerd is ready, with its own images"):
             node.start_containerd(self._settings, self.processes, sandbox_image=PAUSE)
+            if self._mark_is("ready"):
+                return
+            node.forget_containers(self._settings, self.processes, sandbox_image=PAUSE)
             for archive in images:
                 self.node_images().load_archive(archive)
 

@@ -1,8 +1,8 @@
 """The one node: containerd, kubelet and kube-proxy, and how each must be set up here.
 
-Everything that they write lies under the state folder, except what their
-authors fixed elsewhere (links under /var/log/containers, the cgroup `kubepods`);
-`clean` removes these too. The settings that look odd each answer something that
+Everything that they write lies under the state folder, except the node's images,
+which the cache keeps, and what their authors fixed elsewhere (links under
+/var/log/containers, the cgroup `kubepods`); `clean` removes the latter too. The settings that look odd each answer something that
 goes wrong without them on a small machine; the reason stands beside it.
 """
 
@@ -39,6 +39,20 @@ def start_containerd(settings: Settings, processes: Processes, *, sandbox_image:
         lambda: processes.require("containerd") and succeeds([*ctr(settings), "version"]),
         hint=f"See {processes.log('containerd')}",
     )
+
+
+def forget_containers(settings: Settings, processes: Processes, *, sandbox_image: str) -> None:
+    """Remove what an earlier cluster's containers left in containerd's memory.
+
+    Images outlive the cluster, since loading them again would take most of a
+    minute; the containers beside them are dead. The restart keeps the kubelet
+    from ever being told of them.
+    """
+    listed = run([*ctr(settings), "containers", "list", "--quiet"]).split()
+    if listed:
+        run([*ctr(settings), "containers", "delete", *listed])
+        processes.stop("containerd")
+        start_containerd(settings, processes, sandbox_image=sandbox_image)
 
 
 def ctr(settings: Settings) -> list[str]:
@@ -92,6 +106,7 @@ def clean(settings: Settings, kube_proxy: Path | None) -> None:
     _end_containers(settings)
     if kube_proxy is not None:
         run([kube_proxy, "--cleanup"])
+        network.remove_kube_proxy_firewall()
     _unmount_below(settings.state)
     _remove_cgroups()
     if _CONTAINER_LOG_LINKS.is_dir():
@@ -161,7 +176,7 @@ def _containerd_configuration(settings: Settings, sandbox_image: str) -> str:
     apparmor = Path("/sys/module/apparmor/parameters/enabled").exists()
     return f"""\
 version = 2
-root = {quoted(folder / "root")}
+root = {quoted(settings.cache / "node")}
 state = {quoted(folder / "state")}
 disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
   "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.aufs"]
@@ -184,7 +199,7 @@ bin_dir = {quoted(network.CNI_PROGRAMS)}
 conf_dir = {quoted(network.cni_folder(settings))}
 
 [plugins."io.containerd.grpc.v1.cri".containerd]
-snapshotter = {quoted(snapshotter(settings.state))}
+snapshotter = {quoted(snapshotter(settings.cache))}
 default_runtime_name = "runc"
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
