@@ -2,7 +2,31 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.chart.rendering import container, refusal, render
+from regnant.handlers.settings import parse
+from tests.unit.chart.rendering import INSTALLATIONS, container, refusal, render
+
+
+@pytest.mark.parametrize("installation", INSTALLATIONS)
+def test_the_operator_understands_all_that_it_is_told(installation: str) -> None:
+    rendering = render(installation)
+    settings = parse(rendering.operator_arguments, {})
+    ports = {each["name"]: each["containerPort"] for each in container(rendering.operator)["ports"]}
+    assert ports == {"metrics": settings.metrics_port, "health": settings.health_port}
+
+
+def test_what_the_values_say_reaches_the_operators_settings() -> None:
+    settings = parse(render("everything").operator_arguments, {})
+    assert settings.concurrency == 16
+    assert settings.log_format == "text"
+    assert settings.resync.total_seconds() == 60
+    assert settings.leader_elect
+    assert settings.platform.store_plain_http
+    assert settings.platform.image_pull_secrets == ("pull",)
+
+
+def test_pods_know_who_they_are() -> None:
+    names = {each["name"] for each in container(render("all-namespaces").operator)["env"]}
+    assert names >= {"POD_NAME", "POD_NAMESPACE"}
 
 
 def test_one_replica_has_no_disruption_budget_that_would_block_every_drain() -> None:

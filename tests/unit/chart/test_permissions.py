@@ -6,6 +6,7 @@ import pytest
 
 from e2e.installation import NAMESPACE
 from regnant.cluster.kinds import CHILDREN, collection
+from regnant.handlers.process import LEASE
 from tests.unit.chart.rendering import INSTALLATIONS, Manifest, Rendering, render
 
 ROLES = ("Role", "ClusterRole")
@@ -79,13 +80,16 @@ def test_the_operator_may_see_and_change_every_kind_of_child(kind: str) -> None:
     assert verbs(role, f"{group}:{child.plural}") >= {"get", "list", "watch", "patch"}
 
 
-def test_leases_are_granted_in_the_operators_own_namespace_only() -> None:
-    for role in operator_roles(render("two-namespaces")):
-        if verbs(role, "coordination.k8s.io:leases"):
-            assert role["metadata"]["namespace"] == NAMESPACE
-            break
-    else:
-        pytest.fail("no role grants leases")
+def test_the_one_lease_is_granted_in_the_operators_own_namespace_only() -> None:
+    granting = [
+        role
+        for role in operator_roles(render("two-namespaces"))
+        if verbs(role, "coordination.k8s.io:leases")
+    ]
+    (role,) = granting
+    assert role["metadata"]["namespace"] == NAMESPACE
+    (changing,) = [rule for rule in role["rules"] if "update" in rule["verbs"]]
+    assert changing["resourceNames"] == [LEASE]
 
 
 @pytest.mark.parametrize("installation", INSTALLATIONS)
