@@ -8,9 +8,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from .control_plane import component_control_plane
-from .errors import ClusterError
+from .errors import ClusterError, NotRunningError
 from .images import IMAGES, PROJECT_IMAGES, Images
 from .local import LocalCluster
 from .packages import install_packages
@@ -19,17 +20,23 @@ from .settings import Settings
 
 
 def main(arguments: list[str]) -> int:
-    settings = Settings.from_environment()
-    # kubectl's own flags must reach it untouched.
-    if arguments[:1] == ["kubectl"]:
-        program = linked_programs(settings) / "kubectl"
-        os.execv(program, [str(program), f"--kubeconfig={settings.kubeconfig}", *arguments[1:]])
-    options = _parser().parse_args(arguments)
+    # kubectl's own flags must reach it untouched, and its own --help too.
+    options = None if arguments[:1] == ["kubectl"] else _parser().parse_args(arguments)
     try:
+        settings = Settings.from_environment()
+        if options is None:
+            _kubectl(settings, arguments[1:])
         return _perform(options, settings)
     except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+def _kubectl(settings: Settings, words: list[str]) -> NoReturn:
+    if not settings.kubeconfig.exists():
+        raise NotRunningError
+    program = str(linked_programs(settings) / "kubectl")
+    os.execv(program, [program, f"--kubeconfig={settings.kubeconfig}", *words])
 
 
 def _perform(options: argparse.Namespace, settings: Settings) -> int:

@@ -57,6 +57,7 @@ class Endpoints:
 
     @property
     def api_server(self) -> str:
+        """The URL by which clients reach the API."""
         return f"https://{self.address}:{self.api_port}"
 
 
@@ -82,6 +83,7 @@ class ControlPlane:
 
     @property
     def authority(self) -> Authority:
+        """Who signs the certificates of this control plane."""
         return Authority(self._directory / "pki")
 
     def start(self) -> None:

@@ -1,13 +1,14 @@
 """What can go wrong while building or running the local cluster.
 
     ClusterError
-    +-- UnknownVersionError     a Kubernetes version without a checked-in module
-    +-- UnknownNameError        a program or image that the project does not make
-    +-- CommandError      a program ended with a status other than 0
-    +-- NotReadyError     a condition did not become true before its deadline
-    +-- ProcessDiedError        a component ended while it was being waited for
-    +-- NotRootError            the caller may not create links, mounts and cgroups
-    +-- NotRunningError         a command that needs the cluster was given without one
+    +-- UnknownVersionError
+    +-- UnknownNameError
+    +-- CommandError
+    +-- NotReadyError
+    +-- ProcessDiedError
+    +-- NotRootError
+    +-- NotRunningError
+    +-- LayerError
 
 The command line prints the message of any of them and ends with status 1; each
 message says what to look at next.
@@ -24,6 +25,8 @@ class ClusterError(Exception):
 
 
 class UnknownVersionError(ClusterError):
+    """A Kubernetes version without a checked-in module."""
+
     def __init__(self, version: str, known: Sequence[str]) -> None:
         super().__init__(
             f"KUBERNETES_VERSION={version} is not prepared; choose one of {', '.join(known)}"
@@ -31,11 +34,15 @@ class UnknownVersionError(ClusterError):
 
 
 class UnknownNameError(ClusterError):
+    """A program or image that the project does not make."""
+
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         super().__init__(f"no {kind} is called {name!r}; known are {', '.join(sorted(known))}")
 
 
 class CommandError(ClusterError):
+    """A program ended with a status other than 0."""
+
     def __init__(self, command: Sequence[str], status: int, output: str) -> None:
         shown = " ".join(command)
         if len(shown) > 400:
@@ -44,17 +51,23 @@ class CommandError(ClusterError):
 
 
 class NotReadyError(ClusterError):
+    """A condition did not become true before its deadline."""
+
     def __init__(self, what: str, seconds: float, hint: str = "") -> None:
         super().__init__(f"{what}: not true after {seconds:.0f} s. {hint}".strip())
 
 
 class ProcessDiedError(ClusterError):
+    """A component ended while it was being waited for."""
+
     def __init__(self, name: str, log: Path) -> None:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""
         super().__init__(f"{name} ended; the last lines of {log}:\n{tail}")
 
 
 class NotRootError(ClusterError):
+    """The caller may not create links, mounts and cgroups."""
+
     def __init__(self) -> None:
         super().__init__(
             "the local cluster makes links, mounts and cgroups: run as root, "
@@ -63,10 +76,14 @@ class NotRootError(ClusterError):
 
 
 class NotRunningError(ClusterError):
+    """A command that needs the cluster was given without one."""
+
     def __init__(self) -> None:
         super().__init__("the local cluster is not running; start it with: make up")
 
 
 class LayerError(ClusterError):
+    """The image storage gave other bytes than a layer's digest names."""
+
     def __init__(self, digest: str) -> None:
         super().__init__(f"the image storage gave other bytes than layer {digest}")

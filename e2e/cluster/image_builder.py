@@ -53,18 +53,22 @@ class ImageBuilder:
         self._buildah("pull", "--quiet", f"docker-archive:{archive}")
 
     def tag(self, reference: str, other: str) -> None:
+        """Give an image a second name."""
         self._buildah("tag", reference, other)
 
     def has(self, reference: str) -> bool:
+        """Whether an image of this name is in the storage."""
         listed = self._buildah("images", "--json")
         return any(reference in (image["names"] or ()) for image in json.loads(listed))
 
     def stored(self, reference: str) -> StoredImage:
+        """The image as it was committed."""
         shown = ["--type", "image", "--format", "{{.Config}}"]
         configuration = self._buildah("inspect", *shown, reference).removesuffix("\n")
         return StoredImage(reference, configuration.encode())
 
     def layers(self) -> LayerStore:
+        """A view of the layers that the storage holds now."""
         return LayerStore(self._root)
 
     def push(self, reference: str) -> None:

@@ -108,6 +108,7 @@ class Images:
                 self._builder.push(each.reference)
 
     def report_sizes(self, built: Iterable[Built]) -> None:
+        """Print what each image weighs, and each of its layers."""
         layers = self._builder.layers()
         for each in built:
             sizes = [layers.size(digest) for digest in self._builder.stored(each.reference).layers]

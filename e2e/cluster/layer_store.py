@@ -26,7 +26,8 @@ _FILE, _SEGMENT = 1, 2
 class Sink(Protocol):
     """Anything that takes bytes: a pipe, a file, a tar that is being written."""
 
-    def write(self, data: bytes, /) -> object: ...
+    def write(self, data: bytes, /) -> object:
+        """Take the bytes."""
 
 
 class LayerStore:

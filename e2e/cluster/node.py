@@ -2,8 +2,9 @@
 
 Everything that they write lies under the state folder, except the node's images,
 which the cache keeps, and what their authors fixed elsewhere (links under
-/var/log/containers, the cgroup `kubepods`); `clean` removes the latter too. The settings that look odd each answer something that
-goes wrong without them on a small machine; the reason stands beside it.
+/var/log/containers, the cgroup `kubepods`); `clean` removes the latter too. The
+settings that look odd each answer something that goes wrong without them on a
+small machine; the reason stands beside it.
 """
 
 from __future__ import annotations

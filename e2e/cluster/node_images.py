@@ -34,6 +34,7 @@ class StoredImage:
 
     @property
     def layers(self) -> list[str]:
+        """The digests of the layers' tars, the lowest first."""
         listed = json.loads(self.configuration)["rootfs"]["diff_ids"]
         return [str(digest) for digest in listed]
 

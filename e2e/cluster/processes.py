@@ -70,6 +70,7 @@ class Processes:
         process.returncode = 0
 
     def is_running(self, name: str) -> bool:
+        """Whether the recorded process still runs."""
         record = self._read(name)
         return record is not None and _is_alive(record)
 
@@ -79,9 +80,11 @@ class Processes:
         return record.pid if record is not None and _is_alive(record) else None
 
     def names(self) -> list[str]:
+        """The processes that are recorded."""
         return sorted(path.stem for path in self._records.glob("*.json"))
 
     def log(self, name: str) -> Path:
+        """Where the process writes what it says."""
         return self._logs / f"{name}.log"
 
     def require(self, name: str) -> bool:
@@ -155,8 +158,12 @@ def _start_time(pid: int) -> str | None:
     """The kernel's start time of a live process, in ticks since boot."""
     try:
         stat = (_PROC / str(pid) / "stat").read_text()
+        threads = sum(1 for _ in (_PROC / str(pid) / "task").iterdir())
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The program's name may hold spaces and brackets: count from its closing one.
     fields = stat.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else fields[19]
+    # A killed process is a zombie while its other threads still end: until the last
+    # of them is gone its ports are taken.
+    is_gone = fields[0] == "Z" and threads <= 1
+    return None if is_gone else fields[19]

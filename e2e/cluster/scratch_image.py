@@ -33,6 +33,7 @@ class ScratchImage:
     """Folders that the image's user may write to."""
 
     def write(self, archive: Path) -> None:
+        """Write the image as a docker-archive."""
         layer = self._layer()
         digest = hashlib.sha256(layer).hexdigest()
         configuration = json.dumps(self._configuration(digest), sort_keys=True).encode()

@@ -40,6 +40,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Settings:
+        """Read the settings; raise UnknownVersionError for a version without a module."""
         version = os.environ.get("KUBERNETES_VERSION") or KUBERNETES_VERSIONS[0]
         version = version.removeprefix("v")
         if version not in KUBERNETES_VERSIONS:
@@ -56,10 +57,12 @@ class Settings:
 
     @property
     def kubeconfig(self) -> Path:
+        """The file by which this cluster, and no other, is reached."""
         return self.state / "kubeconfig"
 
     @property
     def containerd_socket(self) -> Path:
+        """Where the cluster's own containerd listens."""
         return self.state / "containerd" / "containerd.sock"
 
     def image(self, name: str) -> str:
