@@ -1,0 +1,59 @@
+"""The routers' configuration as Envoy reads it: five files of JSON, built from a `Routing`.
+
+    envoy.json   the bootstrap, the same for every Routing of a service; a change restarts the pods
+    lds.json     two listeners: one for users, one for the operator and the kubelet
+    cds.json     a cluster for every version that runs, and what stands in for it when it fails
+    rds.json     which cluster answers users
+    rds-verification.json   which cluster answers the operator, and the revision
+
+Everything here is pure. Envoy takes up the last four by itself whenever the directory changes, in
+the order clusters, listeners, users' routes, the operator's: so a route never names a cluster that
+is not known yet, and a router that shows a revision to the operator has taken all of it.
+Only what depends on the Routing may differ between two revisions: a listener that changed would
+drain its connections.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from regnant.manifests.router_config.bootstrap import bootstrap
+from regnant.manifests.router_config.check import check
+from regnant.manifests.router_config.clusters import clusters
+from regnant.manifests.router_config.listeners import listeners
+from regnant.manifests.router_config.place import Place
+from regnant.manifests.router_config.routes import user_routes, verification_routes
+
+if TYPE_CHECKING:
+    from regnant.manifests.routing import Routing
+
+_LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
+_CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
+_ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+
+__all__ = ["Place", "check", "router_files"]
+
+
+def router_files(routing: Routing, place: Place | None = None) -> dict[str, str]:
+    """Every file of a router's configuration directory, by name."""
+    where = place or Place()
+    documents = {
+        "envoy.json": bootstrap(routing.service, where),
+        "lds.json": _response(routing, _LISTENER, listeners(where)),
+        "cds.json": _response(routing, _CLUSTER, clusters(routing)),
+        "rds.json": _response(routing, _ROUTES, [user_routes(routing)]),
+        "rds-verification.json": _response(routing, _ROUTES, [verification_routes(routing)]),
+    }
+    return {
+        name: json.dumps(document, indent=1, sort_keys=True) + "\n"
+        for name, document in documents.items()
+    }
+
+
+def _response(routing: Routing, kind: str, resources: list[dict[str, Any]]) -> dict[str, Any]:
+    """A discovery response; its version is what `config_dump` shows for each resource."""
+    return {
+        "version_info": routing.revision,
+        "resources": [{"@type": kind, **resource} for resource in resources],
+    }

@@ -1,0 +1,113 @@
+"""What the files must hold together, found before they are published.
+
+Envoy keeps its last configuration when a new one is refused, and says so only in its own log. So
+the operator looks first: the files are read as Envoy would, and every problem is one sentence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+FILES = ("envoy.json", "lds.json", "cds.json", "rds.json", "rds-verification.json")
+_ROUTES = FILES[3:]
+WHOLE = 100
+MAX_BYTES = 900_000
+"""A ConfigMap holds 1 MiB, its metadata among it."""
+
+
+def check(files: Mapping[str, str]) -> list[str]:
+    """Every problem of a router's files; none when they may be published."""
+    documents: dict[str, Any] = {}
+    for name in FILES:
+        try:
+            documents[name] = json.loads(files[name])
+        except KeyError:
+            return [f"{name}: the file is missing"]
+        except ValueError as error:
+            return [f"{name}: not JSON: {error}"]
+    try:
+        return list(_problems(documents, sum(len(text.encode()) for text in files.values())))
+    except (KeyError, TypeError, AttributeError) as error:
+        return [f"the files are not of the form that a router reads: {error!r}"]
+
+
+def _problems(documents: Mapping[str, Any], size: int) -> Iterator[str]:
+    if size > MAX_BYTES:
+        yield f"the files have {size} bytes, more than the {MAX_BYTES} of a ConfigMap"
+    static = documents["envoy.json"]["static_resources"]["clusters"]
+    dynamic = documents["cds.json"]["resources"]
+    configurations = [one for name in _ROUTES for one in documents[name]["resources"]]
+    listeners = documents["lds.json"]["resources"]
+    yield from _revisions(documents)
+    for name, named in (
+        ("cds.json", [*static, *dynamic]),
+        ("routes", configurations),
+        ("lds.json", listeners),
+    ):
+        yield from _unique(name, (one["name"] for one in named))
+    known = {cluster["name"] for cluster in (*static, *dynamic)}
+    for cluster in dynamic:
+        yield from _members(cluster, known)
+    for configuration in configurations:
+        yield from _routes(configuration, known)
+    yield from _listened(listeners, {one["name"] for one in configurations})
+
+
+def _revisions(documents: Mapping[str, Any]) -> Iterator[str]:
+    seen = {name: documents[name]["version_info"] for name in FILES[1:]}
+    if len(set(seen.values())) != 1:
+        yield f"the files are of different revisions: {seen}"
+
+
+def _unique(file: str, names: Iterable[str]) -> Iterator[str]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield f"{file}: {name} is defined {count} times"
+
+
+def _members(cluster: Mapping[str, Any], known: set[str]) -> Iterator[str]:
+    for member in _aggregated(cluster):
+        if member not in known:
+            yield f"cds.json: {cluster['name']}: its member {member} is not defined"
+        if member == cluster["name"]:
+            yield f"cds.json: {cluster['name']}: it is its own member"
+
+
+def _aggregated(cluster: Mapping[str, Any]) -> list[str]:
+    members: list[str] = cluster.get("cluster_type", {}).get("typed_config", {}).get("clusters", [])
+    return members
+
+
+def _routes(configuration: Mapping[str, Any], known: set[str]) -> Iterator[str]:
+    where = f"routes: {configuration['name']}"
+    for host in configuration["virtual_hosts"]:
+        for position, route in enumerate(host["routes"]):
+            if "route" not in route:
+                continue
+            yield from _targets(f"{where}: route {position}", route["route"], known)
+
+
+def _targets(where: str, action: Mapping[str, Any], known: set[str]) -> Iterator[str]:
+    weighted = action.get("weighted_clusters", {}).get("clusters", [])
+    names = [one["name"] for one in weighted] or [action["cluster"]]
+    for name in names:
+        if name not in known:
+            yield f"{where}: its cluster {name} is not defined"
+    yield from _unique(where, names)
+    weights = [one["weight"] for one in weighted]
+    if weights and (sum(weights) != WHOLE or min(weights) < 0):
+        yield f"{where}: the weights {weights} are not parts of {WHOLE}"
+
+
+def _listened(listeners: Iterable[Mapping[str, Any]], configurations: set[str]) -> Iterator[str]:
+    for listener in listeners:
+        for chain in listener["filter_chains"]:
+            for network_filter in chain["filters"]:
+                name = network_filter["typed_config"]["rds"]["route_config_name"]
+                if name not in configurations:
+                    yield f"lds.json: {listener['name']}: its routes {name} are not defined"

@@ -1,0 +1,154 @@
+"""A version's servers as a cluster, and who answers when they fail.
+
+Every version that runs has two clusters. One is its servers alone, for verification. Users are sent
+to the other, an aggregate: first the version, then whoever stands in for it. Its name never
+changes, and for a version without traffic it already holds the champion; so a promotion changes
+routes alone, and a failing version costs users nothing from its first request on.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+
+from regnant.manifests.router_config.place import socket_address
+
+if TYPE_CHECKING:
+    from regnant.manifests.routing import Routing, Variant
+
+READY_PATH = "/v2/health/ready"
+_PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_DNS = {
+    "@type": "type.googleapis.com/envoy.extensions.clusters.dns.v3.DnsCluster",
+    "dns_lookup_family": "V4_PREFERRED",
+    "dns_refresh_rate": "1s",
+    "dns_failure_refresh_rate": {"base_interval": "0.5s", "max_interval": "2s"},
+}
+_AGGREGATE = "type.googleapis.com/envoy.extensions.clusters.aggregate.v3.ClusterConfig"
+_MAX_REQUESTS = 4096
+_IDLE_SECONDS = 30
+"""Shorter than a server keeps an unused connection, so that no request meets a closed one."""
+
+
+def servers_cluster(variant: Variant) -> str:
+    """The name of the cluster of a version's servers alone."""
+    return f"version-{variant.version}-{variant.digest.removeprefix('sha256:')[:8]}"
+
+
+def answering_cluster(variant: Variant) -> str:
+    """The name of the cluster that users are sent to."""
+    return f"{servers_cluster(variant)}-or-fallback"
+
+
+def clusters(routing: Routing) -> list[dict[str, Any]]:
+    """Both clusters of every version that runs."""
+    found = []
+    for variant in routing.variants:
+        found += [_servers(variant), _answering(variant, _stand_in(routing, variant))]
+    return found
+
+
+def _stand_in(routing: Routing, variant: Variant) -> Variant | None:
+    """Who answers what a version fails at."""
+    if variant.digest == routing.champion:
+        return routing.variant(routing.fallback)
+    return routing.variant(routing.champion)
+
+
+def _servers(variant: Variant) -> dict[str, Any]:
+    name = servers_cluster(variant)
+    endpoint = {"endpoint": {"address": socket_address(variant.host, variant.port)}}
+    return {
+        "name": name,
+        **_discovery(variant.host),
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "lb_policy": "LEAST_REQUEST",
+        # With no healthy server left, all are tried: an answer is better than a certain refusal.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 1}},
+        "health_checks": [_health_check()],
+        "outlier_detection": _outlier_detection(),
+        "circuit_breakers": _circuit_breakers(),
+        "typed_extension_protocol_options": {_PROTOCOL_OPTIONS: _http_options()},
+    }
+
+
+def _answering(variant: Variant, stand_in: Variant | None) -> dict[str, Any]:
+    members = [variant, stand_in] if stand_in else [variant]
+    return {
+        "name": answering_cluster(variant),
+        "connect_timeout": "1s",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "cluster_type": {
+            "name": "envoy.clusters.aggregate",
+            "typed_config": {
+                "@type": _AGGREGATE,
+                "clusters": [servers_cluster(member) for member in members],
+            },
+        },
+        "circuit_breakers": _circuit_breakers(),
+        "typed_extension_protocol_options": {_PROTOCOL_OPTIONS: _http_options()},
+    }
+
+
+def _discovery(host: str) -> dict[str, Any]:
+    """A headless Service has an address a ready pod; without an answer the last ones are kept."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return {"cluster_type": {"name": "envoy.cluster.dns", "typed_config": _DNS}}
+    return {"type": "STATIC"}
+
+
+def _health_check() -> dict[str, Any]:
+    """A server that says 503 is out at once; one that is silent, after two seconds."""
+    return {
+        "timeout": "1s",
+        "interval": "1s",
+        "no_traffic_interval": "1s",
+        "unhealthy_threshold": 2,
+        "healthy_threshold": 1,
+        "http_health_check": {"path": READY_PATH, "host": "health-check"},
+    }
+
+
+def _outlier_detection() -> dict[str, Any]:
+    """A server that cannot be reached, or only fails, is left out for a few seconds."""
+    return {
+        "interval": "1s",
+        "base_ejection_time": "5s",
+        "max_ejection_time": "30s",
+        "max_ejection_percent": 100,
+        "split_external_local_origin_errors": True,
+        "consecutive_local_origin_failure": 3,
+        "consecutive_5xx": 10,
+        "enforcing_consecutive_gateway_failure": 0,
+        "enforcing_success_rate": 0,
+        "enforcing_local_origin_success_rate": 0,
+    }
+
+
+def _circuit_breakers() -> dict[str, Any]:
+    """Bounds; a version that fails everything needs one more try a request, and no more than that.
+
+    A smaller budget for retries would leave users with the failures of a version that has just been
+    promoted, until it is rolled back.
+    """
+    return {
+        "thresholds": [
+            {
+                "max_connections": _MAX_REQUESTS,
+                "max_pending_requests": _MAX_REQUESTS,
+                "max_requests": _MAX_REQUESTS,
+                "retry_budget": {"budget_percent": {"value": 100}, "min_retry_concurrency": 16},
+            }
+        ]
+    }
+
+
+def _http_options() -> dict[str, Any]:
+    return {
+        "@type": f"type.googleapis.com/{_PROTOCOL_OPTIONS}",
+        "common_http_protocol_options": {"idle_timeout": f"{_IDLE_SECONDS}s"},
+        "explicit_http_config": {"http_protocol_options": {}},
+    }

@@ -1,0 +1,180 @@
+"""The two doors of a router: one for users, one for the operator and the kubelet.
+
+Neither depends on the routes, which come by RDS, so no promotion ever touches a connection. Users
+are strangers: sizes, times and headers are bounded, and the headers by which Regnant and Envoy
+speak to themselves are taken off before anything reads them. The second door is for the operator
+alone (NetworkPolicy); it is where one version is asked, whatever the weights.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regnant.manifests.router_config.bootstrap import ADMIN, config_source
+from regnant.manifests.router_config.place import Place, socket_address
+from regnant.manifests.router_config.routes import DELAY_FILTER, DRAIN_FILTER, USERS, VERIFICATION
+
+_API = "type.googleapis.com/envoy.extensions"
+_FILTERS = f"{_API}.filters.http"
+_RESERVED_PREFIXES = ("x-regnant-", "x-envoy-")
+_ERROR = 400
+_SERVER_ERROR = 500
+
+
+def listeners(place: Place) -> list[dict[str, Any]]:
+    """`lds.json`."""
+    user_routes = config_source(place, "rds.json")
+    operator_routes = config_source(place, "rds-verification.json")
+    users = _manager(USERS, user_routes, [_router()]) | _for_strangers()
+    verification = _manager(VERIFICATION, operator_routes, [_drain(), _delay(), _router()])
+    return [
+        _listener(USERS, place, place.users_port, users),
+        _listener(VERIFICATION, place, place.verification_port, verification),
+    ]
+
+
+def _listener(name: str, place: Place, port: int, manager: dict[str, Any]) -> dict[str, Any]:
+    network_filter = {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": manager,
+    }
+    return {
+        "name": name,
+        "address": socket_address(place.address, port),
+        "per_connection_buffer_limit_bytes": 1024 * 1024,
+        "filter_chains": [{"filters": [network_filter]}],
+    }
+
+
+def _manager(name: str, routes: dict[str, Any], filters: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "@type": f"{_API}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": name,
+        "codec_type": "AUTO",
+        "server_name": "regnant",
+        "use_remote_address": True,
+        "generate_request_id": True,
+        "preserve_external_request_id": True,
+        "always_set_request_id_in_response": True,
+        "max_request_headers_kb": 32,
+        "request_headers_timeout": "10s",
+        "common_http_protocol_options": {"idle_timeout": "300s", "max_headers_count": 100},
+        "http2_protocol_options": {
+            "max_concurrent_streams": 128,
+            "initial_stream_window_size": 1024 * 1024,
+            "initial_connection_window_size": 4 * 1024 * 1024,
+        },
+        "normalize_path": True,
+        "merge_slashes": True,
+        "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        "rds": {"route_config_name": name, "config_source": routes},
+        "http_filters": filters,
+    }
+
+
+def _for_strangers() -> dict[str, Any]:
+    """What only the users' door has."""
+    return {
+        # Nobody is trusted for coming from a private address.
+        "internal_address_config": {"unix_sockets": False},
+        "early_header_mutation_extensions": [_strip_reserved_headers()],
+        "request_timeout": "60s",
+        "local_reply_config": {"mappers": [_errors_as_json()]},
+        "access_log": [_log_of_failures()],
+    }
+
+
+def _strip_reserved_headers() -> dict[str, Any]:
+    mutations = [
+        {"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in _RESERVED_PREFIXES
+    ]
+    return {
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": {
+            "@type": f"{_API}.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+            "mutations": mutations,
+        },
+    }
+
+
+def _errors_as_json() -> dict[str, Any]:
+    """What the router itself refuses is spelled as a server would: {"error": ...}."""
+    return {
+        "filter": _status_at_least(_ERROR),
+        "body_format_override": {
+            "json_format": {"error": "%LOCAL_REPLY_BODY%", "details": "%RESPONSE_CODE_DETAILS%"}
+        },
+    }
+
+
+def _log_of_failures() -> dict[str, Any]:
+    """One line for each answer that is the service's fault; the rest is counted."""
+    return {
+        "name": "envoy.access_loggers.stdout",
+        "filter": _status_at_least(_SERVER_ERROR),
+        "typed_config": {
+            "@type": f"{_API}.access_loggers.stream.v3.StdoutAccessLog",
+            "log_format": {
+                "json_format": {
+                    "time": "%START_TIME%",
+                    "requestId": "%REQ(X-REQUEST-ID)%",
+                    "method": "%REQ(:METHOD)%",
+                    "path": "%REQ(:PATH)%",
+                    "status": "%RESPONSE_CODE%",
+                    "flags": "%RESPONSE_FLAGS%",
+                    "details": "%RESPONSE_CODE_DETAILS%",
+                    "cluster": "%UPSTREAM_CLUSTER%",
+                    "host": "%UPSTREAM_HOST%",
+                    "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+                    "milliseconds": "%DURATION%",
+                    "revision": "%RESP(X-REGNANT-ROUTE)%",
+                }
+            },
+        },
+    }
+
+
+def _status_at_least(status: int) -> dict[str, Any]:
+    value = {"default_value": status, "runtime_key": "regnant.status"}
+    return {"status_code_filter": {"comparison": {"op": "GE", "value": value}}}
+
+
+def _router() -> dict[str, Any]:
+    return {
+        "name": "envoy.filters.http.router",
+        "typed_config": {"@type": f"{_FILTERS}.router.v3.Router", "suppress_envoy_headers": True},
+    }
+
+
+def _drain() -> dict[str, Any]:
+    """Begins the drain, where a route says so.
+
+    Envoy drains by a POST to its admin interface, and the kubelet's preStop hook can only GET; the
+    image has no shell to put between the two.
+    """
+    script = f"""
+function envoy_on_request(handle)
+  handle:httpCall("{ADMIN}", {{
+    [":method"] = "POST",
+    [":path"] = "/drain_listeners?graceful&skip_exit",
+    [":authority"] = "{ADMIN}",
+  }}, "", 1000)
+end
+"""
+    return {
+        "name": DRAIN_FILTER,
+        "disabled": True,
+        "typed_config": {
+            "@type": f"{_FILTERS}.lua.v3.Lua",
+            "default_source_code": {"inline_string": script},
+        },
+    }
+
+
+def _delay() -> dict[str, Any]:
+    """Holds a request back where a route says so."""
+    return {
+        "name": DELAY_FILTER,
+        "disabled": True,
+        "typed_config": {"@type": f"{_FILTERS}.fault.v3.HTTPFault"},
+    }
