@@ -12,7 +12,7 @@ from typing import Final
 from sklearn import datasets
 
 from regnant.training.errors import DataNotFound, InvalidParameter
-from regnant.training.near import suggest
+from regnant.training.wording import suggest
 
 LOADERS: Final = {
     "breast_cancer": datasets.load_breast_cancer,

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from regnant.artifacts.signature import Signature
 from regnant.training.metrics import Metric
-from regnant.training.parity import ParityReport
+from regnant.training.result import ParityReport
 
 COLUMNS_SHOWN: Final = 100
 ROWS_SHOWN: Final = 1

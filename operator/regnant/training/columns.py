@@ -22,8 +22,8 @@ from regnant.training.errors import (
     ColumnRuleViolated,
     DataMalformed,
 )
-from regnant.training.near import suggest
 from regnant.training.tables import RawTable
+from regnant.training.wording import suggest
 
 Type = Literal["Float", "Integer", "Boolean", "Category"]
 MISSING_CATEGORY: Final = ""

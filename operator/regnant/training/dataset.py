@@ -9,9 +9,9 @@ import pandas as pd
 from regnant.api.training_pipeline import Data
 from regnant.training.columns import FeatureColumn, check_names, check_rules, read_feature
 from regnant.training.errors import DataMalformed, SplitColumnMissing
-from regnant.training.near import suggest
 from regnant.training.tables import RawTable
 from regnant.training.target import Target, read_target
+from regnant.training.wording import suggest
 
 
 @dataclass(frozen=True)

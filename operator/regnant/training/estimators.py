@@ -19,7 +19,7 @@ from sklearn.utils import all_estimators
 from sklearn.utils._param_validation import InvalidParameterError
 
 from regnant.training.errors import EstimatorNotAllowed, EstimatorNotFound, InvalidParameter
-from regnant.training.near import suggest
+from regnant.training.wording import nearest, suggest
 
 ROOT: Final = "sklearn"
 FIELD: Final = "trainer.sklearn"
@@ -68,8 +68,8 @@ def _nearest(name: str) -> str:
         known: f"{'.'.join(p for p in cls.__module__.split('.') if not p.startswith('_'))}.{known}"
         for known, cls in all_estimators()
     }
-    close = suggest(name, public)
-    return close if not close else f"; did you mean {public[close.split(chr(39))[1]]!r}?"
+    close = nearest(name, public)
+    return f"; did you mean {public[close]!r}?" if close else ""
 
 
 def build(path: str, parameters: Mapping[str, Any], *, seed: int) -> BaseEstimator:

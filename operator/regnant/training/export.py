@@ -7,40 +7,29 @@ one row an answer. Whatever skl2onnx or ONNX Runtime cannot do is one reason, Ex
 
 from __future__ import annotations
 
-from typing import Any, Final
+import warnings
+from typing import Any
 
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper
+from sklearn.ensemble import VotingClassifier
 from sklearn.pipeline import Pipeline
 
-from regnant.artifacts.signature import Datatype, Tensor
+from regnant.training.corrections import register_corrections
 from regnant.training.errors import NotExpressible
-from regnant.training.fitting import FittedModel, first_line
-from regnant.training.imputation import register_imputer
+from regnant.training.estimators import nested_estimators
+from regnant.training.fitting import FittedModel
 from regnant.training.layout import FEATURES, LABEL, PREDICTION, PROBABILITIES, InputLayout
-
-DATATYPES: Final[dict[str, Datatype]] = {
-    "tensor(bool)": "BOOL",
-    "tensor(uint8)": "UINT8",
-    "tensor(uint16)": "UINT16",
-    "tensor(uint32)": "UINT32",
-    "tensor(uint64)": "UINT64",
-    "tensor(int8)": "INT8",
-    "tensor(int16)": "INT16",
-    "tensor(int32)": "INT32",
-    "tensor(int64)": "INT64",
-    "tensor(float16)": "FP16",
-    "tensor(float)": "FP32",
-    "tensor(double)": "FP64",
-    "tensor(string)": "BYTES",
-}
+from regnant.training.runtime import open_session
+from regnant.training.wording import first_line
 
 
 def export_onnx(model: FittedModel, layout: InputLayout, name: str, estimator: str) -> bytes:
     """Convert, check that ONNX Runtime loads it, and return the bytes."""
     try:
-        graph = _convert(model.pipeline, layout, name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # skl2onnx's own business with its dependencies
+            graph = _convert(model.pipeline, layout, name)
         _name_outputs(graph.graph, model)
         _name_inputs(graph.graph, layout)
         onnx.checker.check_model(graph)
@@ -54,32 +43,11 @@ def export_onnx(model: FittedModel, layout: InputLayout, name: str, estimator: s
     return content
 
 
-def open_session(content: bytes) -> onnxruntime.InferenceSession:
-    """Open a session on one thread, whose sums do not depend on the machine's number of cores."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-
-def tensors_of(arguments: list[Any]) -> tuple[Tensor, ...]:
-    """Describe a session's inputs or outputs; a dimension without a number is the batch."""
-    return tuple(
-        Tensor(
-            name=argument.name,
-            datatype=DATATYPES[argument.type],
-            shape=tuple(size if isinstance(size, int) else -1 for size in argument.shape),
-        )
-        for argument in arguments
-    )
-
-
 def _convert(pipeline: Pipeline, layout: InputLayout, name: str) -> Any:
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
 
-    register_imputer()
+    register_corrections()
     if layout.is_matrix:
         inputs = [(FEATURES, DoubleTensorType([None, len(layout.columns)]))]
     else:
@@ -91,6 +59,10 @@ def _convert(pipeline: Pipeline, layout: InputLayout, name: str) -> Any:
             for index, column in enumerate(layout.columns)
         ]
     last = pipeline.steps[-1][1]
+    for part in nested_estimators(last):
+        if isinstance(part, VotingClassifier):
+            # Only the shape of `transform`, which is never called; the converter insists on it.
+            part.set_params(flatten_transform=False)
     try:
         # Without a name skl2onnx invents a random one.
         options = {id(last): {"zipmap": False}}

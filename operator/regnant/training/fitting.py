@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from regnant.training.errors import ExportUnsupported, TrainingFailed
 from regnant.training.layout import ModelInput
 from regnant.training.progress import Progress
+from regnant.training.wording import first_line
 
 WARNINGS_SHOWN: Final = 5
 
@@ -104,9 +105,3 @@ def _refuse_missing(pipeline: Pipeline, rows: ModelInput) -> None:
             "wrongly on them once exported to ONNX; use preprocessing: Auto, or put an imputer "
             "before it"
         )
-
-
-def first_line(error: object) -> str:
-    """Return the first line of what a library says."""
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:500]

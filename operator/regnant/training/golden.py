@@ -15,9 +15,9 @@ from regnant.artifacts.canonical import canonical_json
 from regnant.artifacts.signature import Tensor
 from regnant.training.layout import InputLayout
 from regnant.training.parity import ProvenRows
+from regnant.training.runtime import TOLERANCE
 
 ROWS: Final = 1000
-TOLERANCE: Final = {"absolute": 1e-5, "relative": 1e-4}
 V2Value = str | int | float | bool | None
 
 

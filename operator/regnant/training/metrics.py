@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regnant.training.errors import InvalidParameter, MetricUnknown
-from regnant.training.near import suggest
+from regnant.training.wording import suggest
 
 DRAWS: Final = 1000
 MIN_DEFINED_DRAWS: Final = 500

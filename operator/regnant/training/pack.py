@@ -22,33 +22,17 @@ from regnant.artifacts.signature import Datatype, Signature
 from regnant.training.card import card_markdown, public_uri
 from regnant.training.environment import runtime_packages
 from regnant.training.errors import GoldenMismatch, OutputInvalid, OutputMissing
-from regnant.training.export import open_session, tensors_of
-from regnant.training.fitting import first_line
-from regnant.training.golden import TOLERANCE
 from regnant.training.metrics import Metric
 from regnant.training.progress import Progress, Stage
 from regnant.training.publish import publish
 from regnant.training.run_file import RunFile
+from regnant.training.runtime import DTYPES, TOLERANCE, open_session, tensors_of
+from regnant.training.wording import first_line
 
 OUTPUT_VARIABLE: Final = "REGNANT_OUTPUT_DIR"
 DEFAULT_OUTPUT: Final = "/work/output"
 MODEL, METRICS, GOLDEN = "model.onnx", "metrics.json", "golden.json"
 CARD, LINEAGE = "card.md", "lineage.json"
-DTYPES: Final[dict[Datatype, type[np.generic]]] = {
-    "BOOL": np.bool_,
-    "UINT8": np.uint8,
-    "UINT16": np.uint16,
-    "UINT32": np.uint32,
-    "UINT64": np.uint64,
-    "INT8": np.int8,
-    "INT16": np.int16,
-    "INT32": np.int32,
-    "INT64": np.int64,
-    "FP16": np.float16,
-    "FP32": np.float32,
-    "FP64": np.float64,
-    "BYTES": np.object_,
-}
 Value = str | bool | int | float | None
 
 

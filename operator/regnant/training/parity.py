@@ -18,22 +18,14 @@ from numpy.typing import NDArray
 
 from regnant.api.training_pipeline import Parity
 from regnant.training.errors import ParityFailed
-from regnant.training.export import open_session
 from regnant.training.fitting import FittedModel
 from regnant.training.layout import LABEL, PREDICTION, PROBABILITIES, InputLayout
 from regnant.training.probing import Sides, probe_rows
+from regnant.training.result import ParityReport
+from regnant.training.runtime import open_session
 
 VALUES_SHOWN: Final = 6
 Answers = dict[str, NDArray[np.generic]]
-
-
-@dataclass(frozen=True)
-class ParityReport:
-    """How far apart the two models were."""
-
-    rows: int
-    max_difference: float
-    label_flips: int
 
 
 @dataclass(frozen=True)

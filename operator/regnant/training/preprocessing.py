@@ -83,16 +83,22 @@ def _require_numbers(columns: Sequence[FeatureColumn]) -> None:
 
 
 def build_pipeline(plan: Plan, estimator: BaseEstimator, mode: str, *, float32: bool) -> Pipeline:
-    """Put preprocessing, the precision that trees compare in, and the estimator in a row."""
+    """Put preprocessing, a cast to float32, and the user's steps in a row.
+
+    Trees compare in float32, so the cast stands right before them; as a last resort it stands
+    before everything of the user's, for what ONNX Runtime has in float32 alone.
+    """
+    from skl2onnx.sklapi import CastTransformer
+
+    cast = ("auto_float32", CastTransformer(dtype=np.float32))
     steps: Steps = [] if mode == "None" else _automatic(plan, scaled=needs_scaling(estimator))
     own = list(estimator.steps) if isinstance(estimator, Pipeline) else [("model", estimator)]
     *before, last = own
-    steps += before
-    if float32 or contains_trees(last[1]):
-        from skl2onnx.sklapi import CastTransformer
-
-        steps.append(("auto_float32", CastTransformer(dtype=np.float32)))
-    return Pipeline([*steps, last])
+    if float32:
+        return Pipeline([*steps, cast, *before, last])
+    if contains_trees(last[1]):
+        return Pipeline([*steps, *before, cast, last])
+    return Pipeline([*steps, *before, last])
 
 
 def needs_scaling(estimator: BaseEstimator) -> bool:

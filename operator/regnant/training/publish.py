@@ -10,9 +10,8 @@ from regnant.artifacts.reference import parse_repository
 from regnant.artifacts.signature import Signature
 from regnant.artifacts.store import push
 from regnant.training.metrics import Metric
-from regnant.training.parity import ParityReport
 from regnant.training.progress import Progress, Stage
-from regnant.training.result import RunResult
+from regnant.training.result import ParityReport, RunResult
 from regnant.training.run_file import RunFile
 
 

@@ -15,10 +15,18 @@ from regnant.artifacts.reference import Repository
 from regnant.artifacts.signature import Signature
 from regnant.artifacts.termination import LIMIT_BYTES, encode
 from regnant.training.metrics import Metric
-from regnant.training.parity import ParityReport
 
 MAX_TENSORS: Final = 16
 Document = dict[str, object]
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """How far apart the two models were."""
+
+    rows: int
+    max_difference: float
+    label_flips: int
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,6 @@ def _read_csv(path: Path) -> pd.DataFrame:
                 na_values=MISSING,
                 low_memory=False,
                 skipinitialspace=True,
-                float_precision="round_trip",
             )
     except pd.errors.EmptyDataError as error:
         raise DataEmpty(f"{FIELD}: the file has no header and no rows; add both") from error

@@ -15,8 +15,8 @@ from regnant.training.errors import (
     TargetMissing,
     TaskMismatch,
 )
-from regnant.training.near import suggest
 from regnant.training.tables import RawTable
+from regnant.training.wording import suggest
 
 FIELD: Final = "data.target"
 MAX_CLASSES: Final = 1000

@@ -22,7 +22,7 @@ from regnant.training.dataset import Dataset, read_dataset
 from regnant.training.environment import packages
 from regnant.training.errors import NotExpressible, SpecInvalid
 from regnant.training.estimators import build, check_task
-from regnant.training.export import export_onnx, open_session, tensors_of
+from regnant.training.export import export_onnx
 from regnant.training.fitting import FittedModel, fit
 from regnant.training.golden import golden_json
 from regnant.training.layout import ModelInput
@@ -33,11 +33,13 @@ from regnant.training.probing import Sides
 from regnant.training.profile import profile_json
 from regnant.training.progress import Progress, Stage
 from regnant.training.publish import publish
+from regnant.training.result import ParityReport
 from regnant.training.run_file import RunFile
+from regnant.training.runtime import open_session, tensors_of
 from regnant.training.sources import DataMounts, fetch_data
 from regnant.training.splits import SplitRows, split_rows
 from regnant.training.tables import read_table
-from regnant.training.trees import contains_trees, refuse_unfaithful
+from regnant.training.trees import refuse_unfaithful
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,35 @@ class Trained:
     onnx: bytes
 
 
+@dataclass(frozen=True)
+class Made:
+    """A proven bundle that is not stored yet, and what is told about it."""
+
+    bundle: Bundle
+    signature: Signature
+    metrics: list[Metric]
+    lineage: dict[str, JsonValue]
+    report: ParityReport
+
+
 def train(run: RunFile, progress: Progress, mounts: DataMounts | None = None) -> dict[str, object]:
     """Run every stage and return the result."""
+    made = make(run, progress, mounts or DataMounts())
+    return publish(
+        run,
+        made.bundle,
+        made.signature,
+        progress,
+        metrics=made.metrics,
+        lineage=made.lineage,
+        report=made.report,
+    )
+
+
+def make(run: RunFile, progress: Progress, mounts: DataMounts) -> Made:
+    """Run every stage but the last: nothing is stored that was not proven."""
     estimator = _estimator(run.spec)
-    prepared = _prepare(run.spec, progress, mounts or DataMounts())
+    prepared = _prepare(run.spec, progress, mounts)
     trained = _train(run, prepared, estimator, progress)
     metrics = _evaluate(run.spec, prepared, trained.model, progress)
     proven = _prove(run.spec, prepared, trained, progress)
@@ -98,15 +125,7 @@ def train(run: RunFile, progress: Progress, mounts: DataMounts | None = None) ->
             notes=[f"not trained on, as no value repeats: {n}" for n in prepared.plan.left_out],
         ),
     )
-    return publish(
-        run,
-        bundle,
-        signature,
-        progress,
-        metrics=metrics,
-        lineage=_lineage(run.spec, prepared),
-        report=proven.report,
-    )
+    return Made(bundle, signature, metrics, _lineage(run.spec, prepared), proven.report)
 
 
 def _sklearn(spec: TrainingPipelineSpec) -> Sklearn:
@@ -166,8 +185,6 @@ def _train(
     try:
         return attempt(float32=False)
     except NotExpressible as refused:
-        if contains_trees(estimator):
-            raise
         progress.say(f"{refused.message}; trying float32", level="WARNING")
         try:
             return attempt(float32=True)

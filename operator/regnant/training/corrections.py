@@ -1,13 +1,14 @@
-"""Missing numbers in a graph of float64: a converter that ONNX Runtime can run.
+"""Converters of skl2onnx that are replaced, each because the original is wrong or cannot run.
 
-skl2onnx turns SimpleImputer into `ai.onnx.ml.Imputer`, which ONNX Runtime has for float32 only. The
-same thing is said here with IsNaN and Where, which it has for both. What cannot be said so is
-refused instead of being dropped silently, as missing indicators otherwise are.
+SimpleImputer becomes `ai.onnx.ml.Imputer`, which ONNX Runtime has for float32 only; the same thing
+is said here with IsNaN and Where, which it has for both. What cannot be said so is refused, where
+the original drops missing indicators silently. LinearSVC refuses the option `zipmap` that skl2onnx
+itself hands to the end of every pipeline; it is registered again as taking it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from onnx import TensorProto
@@ -16,28 +17,41 @@ from skl2onnx.common._registration import get_converter, get_shape_calculator
 from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
 from skl2onnx.operator_converters.common import concatenate_variables
 from sklearn.impute import SimpleImputer
+from sklearn.svm import LinearSVC
 
-ALIAS = "SklearnSimpleImputer"
-
-
-def register_imputer() -> None:
-    """Make skl2onnx use this converter; doing so again changes nothing."""
-    if get_converter(ALIAS) is not _convert:
-        _originals.append(get_converter(ALIAS))
-        update_registered_converter(
-            SimpleImputer, ALIAS, get_shape_calculator(ALIAS), _convert, overwrite=True
-        )
+IMPUTER: Final = "SklearnSimpleImputer"
+LINEAR_SVC: Final = "SklearnLinearSVC"
 
 
-_originals: list[Any] = []
+_ORIGINAL_IMPUTER: Final = get_converter(IMPUTER)
+_ORIGINAL_LINEAR_SVC: Final = get_converter(LINEAR_SVC)
 
 
-def _convert(scope: Any, operator: Any, container: Any) -> None:
+def register_corrections() -> None:
+    """Make skl2onnx use these converters; doing so again changes nothing."""
+    update_registered_converter(
+        SimpleImputer, IMPUTER, get_shape_calculator(IMPUTER), _convert_imputer, overwrite=True
+    )
+    update_registered_converter(
+        LinearSVC,
+        LINEAR_SVC,
+        get_shape_calculator(LINEAR_SVC),
+        _convert_linear_svc,
+        overwrite=True,
+        options={**_ORIGINAL_LINEAR_SVC.get_allowed_options(), "zipmap": [True, False, "columns"]},
+    )
+
+
+def _convert_linear_svc(scope: Any, operator: Any, container: Any) -> None:
+    _ORIGINAL_LINEAR_SVC(scope, operator, container)
+
+
+def _convert_imputer(scope: Any, operator: Any, container: Any) -> None:
     imputer = operator.raw_operator
     if imputer.add_indicator:
         raise NotImplementedError("SimpleImputer with add_indicator=True")
     if isinstance(operator.inputs[0].type, StringTensorType):
-        _originals[0](scope, operator, container)
+        _ORIGINAL_IMPUTER(scope, operator, container)
         return
     filling = np.asarray(imputer.statistics_, dtype=np.float64)
     if np.isnan(filling).any():
