@@ -86,7 +86,7 @@ def _bring_images_up_to_date(
     built = images.build(options.name or (PROJECT_IMAGES if options.push else ()))
     images.report_sizes(built)
     if options.push:
-        images.push(built)
+        images.push(built, plain_http=options.plain_http)
     elif cluster.is_up():
         images.load(built, cluster.node_images())
 
@@ -106,6 +106,11 @@ def _parser() -> argparse.ArgumentParser:
     images.add_argument("name", nargs="*", help=f"any of {', '.join(IMAGES)}")
     images.add_argument("--prefix", help="registry and namespace, such as ghcr.io/me")
     images.add_argument("--push", action="store_true", help="push to the prefix's registry")
+    images.add_argument(
+        "--plain-http",
+        action="store_true",
+        help="the registry speaks HTTP, such as one on loopback",
+    )
     tools = commands.add_parser("tools", help="build programs; prints the folder of links")
     tools.add_argument("name", nargs="*")
     commands.add_parser("kubectl", help="kubectl on this cluster; all words are passed on")

@@ -71,9 +71,10 @@ class ImageBuilder:
         """A view of the layers that the storage holds now."""
         return LayerStore(self._root)
 
-    def push(self, reference: str) -> None:
+    def push(self, reference: str, *, plain_http: bool) -> None:
         """Push to the registry in the reference, with the credentials of the user's login."""
-        self._buildah("push", "--quiet", reference, f"docker://{reference}")
+        secured = f"--tls-verify={'false' if plain_http else 'true'}"
+        self._buildah("push", "--quiet", secured, reference, f"docker://{reference}")
 
     def _buildah(self, *words: str) -> str:
         storage = ["--root", str(self._root), "--runroot", str(self._folder / "run")]

@@ -101,11 +101,11 @@ class Images:
             with step(f"{each.name}: on the node"):
                 node.load(image, layers)
 
-    def push(self, built: Iterable[Built]) -> None:
+    def push(self, built: Iterable[Built], *, plain_http: bool) -> None:
         """Push to the registry that the prefix names."""
         for each in built:
             with step(f"{each.name}: pushed as {each.reference}"):
-                self._builder.push(each.reference)
+                self._builder.push(each.reference, plain_http=plain_http)
 
     def report_sizes(self, built: Iterable[Built]) -> None:
         """Print what each image weighs, and each of its layers."""
