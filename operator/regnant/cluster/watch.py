@@ -100,7 +100,7 @@ class ChildWatch:
             page = json.loads(
                 await self._transport.send(Request("GET", self._path, query, accept=accept))
             )
-            for item in page["items"]:
+            for item in page["items"] or ():  # nothing found is null here
                 self._wake_owner(item["metadata"])
             version = page["metadata"]["resourceVersion"]
             following = page["metadata"].get("continue", "")

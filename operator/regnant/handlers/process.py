@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import kopf
+from kopf._core.engines.peering import Identity
 from prometheus_client import GC_COLLECTOR, CollectorRegistry, PlatformCollector, ProcessCollector
 
 from regnant.api.meta import Kind
@@ -126,6 +127,8 @@ async def _operate(
     await kopf.operator(
         registry=registry,
         settings=wakeups.operator_settings(),
+        # Without it kopf looks the user up by name, and a container's user has none.
+        identity=Identity(settings.identity),
         standalone=True,
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
