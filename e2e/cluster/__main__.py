@@ -51,7 +51,11 @@ def _perform(options: argparse.Namespace, settings: Settings) -> int:
         case "status":
             return 0 if cluster.status() else 1
         case "load":
-            cluster.load(options.archive)
+            names = [word for word in options.image if word in IMAGES]
+            if names:
+                images = Images(settings)
+                images.load(images.build(names), cluster.node_images())
+            cluster.load(Path(word) for word in options.image if word not in IMAGES)
         case "tools":
             known = [name for family in families(settings) for name in family.programs]
             build_programs(settings, options.name or known)
@@ -98,8 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--images", action="store_true", help="with all images built and loaded")
     commands.add_parser("down", help="end the cluster and remove all that it made")
     commands.add_parser("status", help="what runs; ends with 0 when the cluster is up")
-    load = commands.add_parser("load", help="import image archives into the node")
-    load.add_argument("archive", nargs="+", type=Path)
+    load = commands.add_parser("load", help="bring images to the node")
+    load.add_argument("image", nargs="+", help="an archive's path, or the name of an image of ours")
     images = commands.add_parser(
         "images", help="build what changed; load it into the cluster when that is up"
     )

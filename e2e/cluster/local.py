@@ -111,13 +111,13 @@ class LocalCluster:
         return self._mark_is("ready") and all(map(self.processes.is_running, _COMPONENTS))
 
     def node_images(self) -> NodeImages:
-        """The images that the node holds."""
+        """The images that the node holds; raise NotRunningError without a node."""
+        if not self.processes.is_running("containerd"):
+            raise NotRunningError
         return NodeImages(node.ctr(self._settings), node.snapshotter(self._settings.cache))
 
     def load(self, archives: Iterable[Path]) -> None:
         """Import image archives into the node."""
-        if not self.processes.is_running("containerd"):
-            raise NotRunningError
         images = self.node_images()
         for archive in archives:
             with step(f"loaded {archive.name}"):

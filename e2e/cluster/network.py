@@ -151,9 +151,9 @@ def _renew_chain(parent: str, rules: Iterable[tuple[str, str]]) -> None:
 
 def _remove_chain(parent: str) -> None:
     chain = f"REGNANT-{parent}"
-    with contextlib.suppress(CommandError, FileNotFoundError):
+    with contextlib.suppress(CommandError):
         _iptables("-D", parent, "-j", chain)
-    with contextlib.suppress(CommandError, FileNotFoundError):
+    with contextlib.suppress(CommandError):
         _iptables("-F", chain)
         _iptables("-X", chain)
 

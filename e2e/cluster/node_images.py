@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from .commands import run
+from .commands import environment, run
 from .errors import CommandError
 from .layer_store import LayerStore
 
@@ -77,7 +77,11 @@ class NodeImages:
         present = set(run([*self._ctr, "content", "list", "--quiet"]).split())
         command = [*self._ctr, "images", "import", "--snapshotter", self._snapshotter, "-"]
         importer = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            command,
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
         )
         assert importer.stdin is not None
         assert importer.stderr is not None

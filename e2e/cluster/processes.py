@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .commands import await_condition
+from .commands import await_condition, environment
 from .errors import NotReadyError, ProcessDiedError
 
 _PROC = Path("/proc")
@@ -53,7 +53,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **env} if env else None,
+                env=environment(env),
                 cwd="/",
                 start_new_session=True,
             )
