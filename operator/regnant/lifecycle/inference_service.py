@@ -284,7 +284,7 @@ def _promote(observed: Observed, transition: Transition, now: datetime) -> Step:
         "previous": status.champion or status.previous,
         "rollout": watched if status.champion else None,
     }
-    announcement = serving_report.promoted(observed.service, transition.to.version)
+    announcement = serving_report.promoted(observed.service, transition.to.version, status.champion)
     return Step(status.model_copy(update=update), (announcement,))
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from regnant.api.inference_service import InferenceServiceStatus, Rejection, Return, Serving
 from regnant.api.meta import Finding, settle
+from regnant.api.model import format_duration
 from regnant.lifecycle.decision import Announcement, Verdict
 from regnant.lifecycle.diagnosis import Fault
 from regnant.lifecycle.serving_plan import Service
@@ -99,20 +100,20 @@ def conclude(standing: Standing, now: datetime) -> InferenceServiceStatus:
 def started(service: Service, version: int) -> Announcement:
     """A candidate is prepared."""
     name = names.model_version(service.spec.model_name, version)
-    return Announcement(
-        "Normal", "RolloutStarted", f"{name} is started beside the champion, without traffic"
-    )
+    beside = " beside the champion" if service.status.champion else ""
+    return Announcement("Normal", "RolloutStarted", f"{name} is started{beside}, without traffic")
 
 
-def promoted(service: Service, version: int) -> Announcement:
+def promoted(service: Service, version: int, former: Serving | None) -> Announcement:
     """Every router sends the traffic to the new version."""
-    name = names.model_version(service.spec.model_name, version)
-    watch = service.spec.rollout.watch.duration
-    return Announcement(
-        "Normal",
-        "Promoted",
-        f"{name} was verified and answers all requests; it is watched for {watch}",
-    )
+    model = service.spec.model_name
+    name = names.model_version(model, version)
+    words = f"{name} was verified and answers all requests"
+    if former:
+        watch = format_duration(service.spec.rollout.watch.duration)
+        kept = names.model_version(model, former.version)
+        words += f"; {kept} is kept ready to return for {watch}"
+    return Announcement("Normal", "Promoted", words)
 
 
 def settled(service: Service, version: int) -> Announcement:

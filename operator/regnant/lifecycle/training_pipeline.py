@@ -47,7 +47,7 @@ from regnant.manifests.training_job import TrainingRun
 
 Pipeline = Resource[TrainingPipelineSpec, TrainingPipelineStatus]
 
-PROGRESS_INTERVAL = timedelta(seconds=5)
+PROGRESS_INTERVAL = timedelta(seconds=2)
 SOON = timedelta(seconds=1)
 
 
@@ -187,7 +187,8 @@ def _follow(observed: Observed, run: Run, now: datetime) -> Decision[TrainingPip
             updated = status.model_copy(update={"run": failed})
             return _conclude(observed, updated, report.failed(failed), now)
         case "Active":
-            state = RunState.RUNNING if job.running or job.stage else RunState.PENDING
+            # A pod that just ended runs no more while its Job is still active: no step back.
+            state = RunState.RUNNING if job.running or job.stage else run.state
             moving = run.model_copy(update={"state": state, "stage": job.stage or run.stage})
             updated = status.model_copy(update={"run": moving})
             decision = _conclude(observed, updated, report.under_way(moving, job.fault), now)

@@ -207,6 +207,17 @@ def test_progress_shows_while_it_runs() -> None:
     assert decision.requeue_after is not None
 
 
+def test_a_pod_that_just_ended_is_no_step_back() -> None:
+    world = PipelineWorld()
+    world.step()
+    world.jobs["churn-1"] = Job("churn-1", "Active", running=True)
+    world.step()
+    world.jobs["churn-1"] = Job("churn-1", "Active")
+    world.step()
+    assert world.status.phase == "Training"
+    assert world.announced == ["RunStarted", "Training"]
+
+
 def test_an_image_that_cannot_be_pulled_is_said_while_it_waits() -> None:
     world = PipelineWorld()
     world.step()
