@@ -1,14 +1,14 @@
-"""The routers' configuration as Envoy reads it: five files of JSON, built from a `Routing`.
+"""The routers' configuration as Envoy reads it: four files of JSON, built from a `Routing`.
 
     envoy.json   the bootstrap, the same for every Routing of a service; a change restarts the pods
     lds.json     two listeners: one for users, one for the operator and the kubelet
     cds.json     a cluster for every version that runs, and what stands in for it when it fails
-    rds.json     which cluster answers users
-    rds-verification.json   which cluster answers the operator, and the revision
+    rds.json     who is answered by which cluster; the only file that a promotion changes
 
-Everything here is pure. Envoy takes up the last four by itself whenever the directory changes, in
-the order clusters, listeners, users' routes, the operator's: so a route never names a cluster that
-is not known yet, and a router that shows a revision to the operator has taken all of it.
+Everything here is pure. Envoy takes up the last three by itself whenever the directory changes, but
+each on its own and in no order that can be relied on. So all routes are one resource, taken up as a
+whole: a router that shows a revision to the operator sends users where that revision says. And a
+cluster must be published, and seen to answer, before a route depends on it.
 Only what depends on the Routing may differ between two revisions: a listener that changed would
 drain its connections.
 """
@@ -23,7 +23,7 @@ from regnant.manifests.router_config.check import check
 from regnant.manifests.router_config.clusters import clusters
 from regnant.manifests.router_config.listeners import listeners
 from regnant.manifests.router_config.place import Place
-from regnant.manifests.router_config.routes import user_routes, verification_routes
+from regnant.manifests.router_config.routes import routes
 
 if TYPE_CHECKING:
     from regnant.manifests.routing import Routing
@@ -42,8 +42,7 @@ def router_files(routing: Routing, place: Place | None = None) -> dict[str, str]
         "envoy.json": bootstrap(routing.service, where),
         "lds.json": _response(routing, _LISTENER, listeners(where)),
         "cds.json": _response(routing, _CLUSTER, clusters(routing)),
-        "rds.json": _response(routing, _ROUTES, [user_routes(routing)]),
-        "rds-verification.json": _response(routing, _ROUTES, [verification_routes(routing)]),
+        "rds.json": _response(routing, _ROUTES, [routes(routing, where)]),
     }
     return {
         name: json.dumps(document, indent=1, sort_keys=True) + "\n"

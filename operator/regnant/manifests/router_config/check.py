@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-FILES = ("envoy.json", "lds.json", "cds.json", "rds.json", "rds-verification.json")
-_ROUTES = FILES[3:]
+FILES = ("envoy.json", "lds.json", "cds.json", "rds.json")
 WHOLE = 100
 MAX_BYTES = 900_000
 """A ConfigMap holds 1 MiB, its metadata among it."""
@@ -41,12 +40,12 @@ def _problems(documents: Mapping[str, Any], size: int) -> Iterator[str]:
         yield f"the files have {size} bytes, more than the {MAX_BYTES} of a ConfigMap"
     static = documents["envoy.json"]["static_resources"]["clusters"]
     dynamic = documents["cds.json"]["resources"]
-    configurations = [one for name in _ROUTES for one in documents[name]["resources"]]
+    configurations = documents["rds.json"]["resources"]
     listeners = documents["lds.json"]["resources"]
     yield from _revisions(documents)
     for name, named in (
         ("cds.json", [*static, *dynamic]),
-        ("routes", configurations),
+        ("rds.json", configurations),
         ("lds.json", listeners),
     ):
         yield from _unique(name, (one["name"] for one in named))
@@ -84,12 +83,11 @@ def _aggregated(cluster: Mapping[str, Any]) -> list[str]:
 
 
 def _routes(configuration: Mapping[str, Any], known: set[str]) -> Iterator[str]:
-    where = f"routes: {configuration['name']}"
     for host in configuration["virtual_hosts"]:
         for position, route in enumerate(host["routes"]):
-            if "route" not in route:
-                continue
-            yield from _targets(f"{where}: route {position}", route["route"], known)
+            if "route" in route:
+                where = f"rds.json: {host['name']}: route {position}"
+                yield from _targets(where, route["route"], known)
 
 
 def _targets(where: str, action: Mapping[str, Any], known: set[str]) -> Iterator[str]:
@@ -110,4 +108,4 @@ def _listened(listeners: Iterable[Mapping[str, Any]], configurations: set[str]) 
             for network_filter in chain["filters"]:
                 name = network_filter["typed_config"]["rds"]["route_config_name"]
                 if name not in configurations:
-                    yield f"lds.json: {listener['name']}: its routes {name} are not defined"
+                    yield f"lds.json: {listener['name']}: its routes {name} are not in rds.json"

@@ -12,7 +12,14 @@ from typing import Any
 
 from regnant.manifests.router_config.bootstrap import ADMIN, config_source
 from regnant.manifests.router_config.place import Place, socket_address
-from regnant.manifests.router_config.routes import DELAY_FILTER, DRAIN_FILTER, USERS, VERIFICATION
+from regnant.manifests.router_config.routes import (
+    DELAY_FILTER,
+    DOOR_HEADER,
+    DRAIN_FILTER,
+    OPERATOR,
+    ROUTES,
+    USERS,
+)
 
 _API = "type.googleapis.com/envoy.extensions"
 _FILTERS = f"{_API}.filters.http"
@@ -23,13 +30,11 @@ _SERVER_ERROR = 500
 
 def listeners(place: Place) -> list[dict[str, Any]]:
     """`lds.json`."""
-    user_routes = config_source(place, "rds.json")
-    operator_routes = config_source(place, "rds-verification.json")
-    users = _manager(USERS, user_routes, [_router()]) | _for_strangers()
-    verification = _manager(VERIFICATION, operator_routes, [_drain(), _delay(), _router()])
+    users = _manager(USERS, place, [_router()]) | _for_strangers()
+    operator = _manager(OPERATOR, place, [_drain(), _delay(), _router()])
     return [
         _listener(USERS, place, place.users_port, users),
-        _listener(VERIFICATION, place, place.verification_port, verification),
+        _listener(OPERATOR, place, place.verification_port, operator),
     ]
 
 
@@ -46,10 +51,10 @@ def _listener(name: str, place: Place, port: int, manager: dict[str, Any]) -> di
     }
 
 
-def _manager(name: str, routes: dict[str, Any], filters: list[dict[str, Any]]) -> dict[str, Any]:
+def _manager(door: str, place: Place, filters: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "@type": f"{_API}.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": name,
+        "stat_prefix": door,
         "codec_type": "AUTO",
         "server_name": "regnant",
         "use_remote_address": True,
@@ -67,7 +72,9 @@ def _manager(name: str, routes: dict[str, Any], filters: list[dict[str, Any]]) -
         "normalize_path": True,
         "merge_slashes": True,
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
-        "rds": {"route_config_name": name, "config_source": routes},
+        "early_header_mutation_extensions": [_name_the_door(door)],
+        # The same in both listeners, so that they share one subscription and change together.
+        "rds": {"route_config_name": ROUTES, "config_source": config_source(place, "rds.json")},
         "http_filters": filters,
     }
 
@@ -77,22 +84,31 @@ def _for_strangers() -> dict[str, Any]:
     return {
         # Nobody is trusted for coming from a private address.
         "internal_address_config": {"unix_sockets": False},
-        "early_header_mutation_extensions": [_strip_reserved_headers()],
         "request_timeout": "60s",
         "local_reply_config": {"mappers": [_errors_as_json()]},
         "access_log": [_log_of_failures()],
     }
 
 
-def _strip_reserved_headers() -> dict[str, Any]:
-    mutations = [
+def _name_the_door(door: str) -> dict[str, Any]:
+    """Write down by which door a request came, over whatever it says itself.
+
+    From users, every header by which Regnant and Envoy speak to themselves is taken off first.
+    """
+    strip = [
         {"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in _RESERVED_PREFIXES
     ]
+    name = {
+        "append": {
+            "header": {"key": DOOR_HEADER, "value": door},
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }
+    }
     return {
         "name": "envoy.http.early_header_mutation.header_mutation",
         "typed_config": {
             "@type": f"{_API}.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-            "mutations": mutations,
+            "mutations": [*(strip if door == USERS else []), name],
         },
     }
 

@@ -23,6 +23,7 @@ class Place:
     users_port: int = USERS_PORT
     verification_port: int = VERIFICATION_PORT
     admin_port: int = ADMIN_PORT
+    drain_seconds: int = DRAIN_SECONDS
 
 
 def socket_address(address: str, port: int) -> dict[str, object]:

@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from regnant.manifests.router_config.bootstrap import ADMIN
 from regnant.manifests.router_config.clusters import answering_cluster, servers_cluster
-from regnant.manifests.router_config.place import DRAIN_SECONDS, MAX_BODY_BYTES
+from regnant.manifests.router_config.place import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from regnant.manifests.router_config.place import Place
     from regnant.manifests.routing import Routing, Variant
 
+ROUTES = "routes"
 USERS = "users"
-VERIFICATION = "verification"
+OPERATOR = "operator"
+DOOR_HEADER = "x-regnant-door"
 WHOLE = 100
 VERSION_HEADER = "x-regnant-verify-version"
 DRAIN_PATH = "/regnant/v1/drain"
@@ -52,43 +55,47 @@ _OTHER_VERSION = {
 _ENABLED = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}}
 
 
-def user_routes(routing: Routing) -> dict[str, Any]:
-    """`rds.json`."""
-    return _configuration(
-        USERS,
-        routing,
-        [
-            {"match": {"path": "/healthz"}, **_text(HTTPStatus.OK, "ok")},
-            {"match": {"path_separated_prefix": "/v2"}, **_answer_users(routing)},
-            {"match": {"prefix": "/"}, **_text(HTTPStatus.NOT_FOUND, "not found; start at /v2")},
-        ],
-    )
+def routes(routing: Routing, place: Place) -> dict[str, Any]:
+    """`rds.json`: one configuration with a virtual host for each door.
 
-
-def verification_routes(routing: Routing) -> dict[str, Any]:
-    """`rds-verification.json`."""
-    unknown = _text(HTTPStatus.NOT_FOUND, "no such version is known to this router")
-    return _configuration(
-        VERIFICATION,
-        routing,
-        [
-            *(_verify(variant, routing) for variant in routing.variants),
-            {"match": {"prefix": "/", "headers": [_present(VERSION_HEADER)]}, **unknown},
-            {"match": _get("/regnant/v1/route"), **_json({"revision": routing.revision})},
-            {"match": _get(DRAIN_PATH), **_begin_drain()},
-            *(_admin_page(path, page) for path, page in _ADMIN_PAGES.items()),
-            {"match": {"prefix": "/"}, **_text(HTTPStatus.NOT_FOUND, "not found")},
-        ],
-    )
-
-
-def _configuration(name: str, routing: Routing, routes: list[dict[str, Any]]) -> dict[str, Any]:
+    By which door a request came is told by a header that each listener sets itself.
+    """
     return {
-        "name": name,
-        "virtual_hosts": [{"name": name, "domains": ["*"], "routes": routes}],
-        "validate_clusters": True,
+        "name": ROUTES,
+        "vhost_header": DOOR_HEADER,
+        "virtual_hosts": [
+            _virtual_host(USERS, _user_routes(routing)),
+            _virtual_host(OPERATOR, _operator_routes(routing, place)),
+        ],
+        # A configuration that was refused is not tried again when its cluster arrives.
+        "validate_clusters": False,
+        "request_headers_to_remove": [DOOR_HEADER],
         "response_headers_to_add": [_header("x-regnant-route", routing.revision)],
     }
+
+
+def _virtual_host(door: str, found: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"name": door, "domains": [door], "routes": found}
+
+
+def _user_routes(routing: Routing) -> list[dict[str, Any]]:
+    return [
+        {"match": {"path": "/healthz"}, **_text(HTTPStatus.OK, "ok")},
+        {"match": {"path_separated_prefix": "/v2"}, **_answer_users(routing)},
+        {"match": {"prefix": "/"}, **_text(HTTPStatus.NOT_FOUND, "not found; start at /v2")},
+    ]
+
+
+def _operator_routes(routing: Routing, place: Place) -> list[dict[str, Any]]:
+    unknown = _text(HTTPStatus.NOT_FOUND, "no such version is known to this router")
+    return [
+        *(_verify(variant, routing) for variant in routing.variants),
+        {"match": {"prefix": "/", "headers": [_present(VERSION_HEADER)]}, **unknown},
+        {"match": _get("/regnant/v1/route"), **_json({"revision": routing.revision})},
+        {"match": _get(DRAIN_PATH), **_begin_drain(place.drain_seconds)},
+        *(_admin_page(path, page) for path, page in _ADMIN_PAGES.items()),
+        {"match": {"prefix": "/"}, **_text(HTTPStatus.NOT_FOUND, "not found")},
+    ]
 
 
 def _answer_users(routing: Routing) -> dict[str, Any]:
@@ -146,9 +153,9 @@ def _verify(variant: Variant, routing: Routing) -> dict[str, Any]:
     }
 
 
-def _begin_drain() -> dict[str, Any]:
+def _begin_drain(seconds: int) -> dict[str, Any]:
     """The kubelet's preStop: it is answered when the drain is over, and the pod is stopped then."""
-    delay = {"fixed_delay": f"{DRAIN_SECONDS}s", "percentage": {"numerator": WHOLE}}
+    delay = {"fixed_delay": f"{seconds}s", "percentage": {"numerator": WHOLE}}
     return {
         **_text(HTTPStatus.OK, "drained"),
         "typed_per_filter_config": {

@@ -1,0 +1,105 @@
+"""A version that fails is answered for by another, as long as one is at hand."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from regnant.manifests.routing import Routing
+from tests.unit.router.running_router import Server, running_router, serving, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INFER = "/v2/models/churn/infer"
+
+
+def takeover(old: Server, new: Server, timeout: timedelta = timedelta(seconds=60)) -> Routing:
+    """The new version answers; the old one stands by."""
+    return Routing(
+        service="churn",
+        namespace="default",
+        model="churn",
+        variants=(old.variant, new.variant),
+        champion=new.digest,
+        fallback=old.digest,
+        request_timeout=timeout,
+    )
+
+
+async def test_a_version_that_fails_everything_costs_users_nothing(
+    tmp_path: Path, old: Server, new: Server
+) -> None:
+    new.status = 500
+    async with running_router(tmp_path / "config", takeover(old, new)) as router:
+        answers = [await router.users.post(INFER, json={}) for _ in range(200)]
+    assert [answer.status_code for answer in answers] == [200] * 200
+    assert {answer.headers["x-regnant-version"] for answer in answers} == {"3"}
+    assert new.answered > 0
+
+
+async def test_a_version_whose_server_is_gone_costs_users_nothing(
+    tmp_path: Path, old: Server
+) -> None:
+    async with serving(Server(4)) as new:
+        routing = takeover(old, new)
+        async with running_router(tmp_path / "config", routing) as router:
+            await router.until_reached(new)
+            first = await router.users.post(INFER, json={})
+            # The port is closed while the router still believes in it.
+            new.ready = False
+            new.status = 503
+            answers = [await router.users.post(INFER, json={}) for _ in range(100)]
+    assert first.headers["x-regnant-version"] == "4"
+    assert [answer.status_code for answer in answers] == [200] * 100
+
+
+async def test_a_version_that_does_not_answer_in_time_costs_users_nothing(
+    tmp_path: Path, old: Server, new: Server
+) -> None:
+    new.delay = 5
+    routing = takeover(old, new, timedelta(seconds=1))
+    async with running_router(tmp_path / "config", routing) as router:
+        answer = await router.users.post(INFER, json={})
+    assert (answer.status_code, answer.headers["x-regnant-version"]) == (200, "3")
+
+
+async def test_a_large_request_is_sent_again_too(tmp_path: Path, old: Server, new: Server) -> None:
+    new.status = 500
+    body = b"x" * (4 * 1024 * 1024)
+    async with running_router(tmp_path / "config", takeover(old, new)) as router:
+        answer = await router.users.post(INFER, content=body)
+    assert answer.status_code == 200
+    assert old.bodies == [len(body)]
+
+
+async def test_what_a_user_did_wrong_is_not_asked_of_another_version(
+    tmp_path: Path, old: Server, new: Server
+) -> None:
+    new.status = 400
+    async with running_router(tmp_path / "config", takeover(old, new)) as router:
+        answer = await router.users.post(INFER, json={})
+    assert (answer.status_code, new.answered, old.answered) == (400, 1, 0)
+
+
+async def test_a_server_that_is_not_ready_gets_no_requests(
+    tmp_path: Path, old: Server, new: Server
+) -> None:
+    async with running_router(tmp_path / "config", takeover(old, new)) as router:
+        await router.until_reached(new)
+        new.ready = False
+
+        async def old_answers() -> bool:
+            answer = await router.users.post(INFER, json={})
+            assert answer.status_code == 200
+            return answer.headers["x-regnant-version"] == "3"
+
+        await until(old_answers, "the version that stands by answers")
+
+
+async def test_without_another_version_a_failure_is_passed_on(tmp_path: Path, old: Server) -> None:
+    old.status = 500
+    routing = Routing("churn", "default", "churn", (old.variant,), old.digest)
+    async with running_router(tmp_path / "config", routing) as router:
+        answer = await router.users.post(INFER, json={})
+    assert (answer.status_code, old.answered) == (500, 1)
