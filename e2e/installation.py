@@ -1,19 +1,26 @@
 """Installing the chart on the cluster of the tests.
 
 The same for every test and for a developer: images that the local cluster has under
-`localhost/regnant-*:dev`, or, on a cluster of one's own, under IMAGE_PREFIX and IMAGE_TAG.
+`localhost/regnant-*:dev`, or, on a cluster of one's own, under IMAGE_PREFIX and IMAGE_TAG. An image
+that was built anew under its old name starts a new operator, and an installation that was
+interrupted does not stand in the way of the next.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from e2e.cluster.image_builder import ImageBuilder
 from e2e.cluster.settings import Settings
 from e2e.harness import CHART, Cluster
 
 RELEASE = "regnant"
 NAMESPACE = "regnant-system"
+_PATIENCE = timedelta(minutes=3)
+_WAIT = ("--wait", f"--timeout={_PATIENCE.seconds}s")
 
 
 @dataclass(frozen=True)
@@ -51,16 +58,13 @@ class Installation:
             str(chart),
             f"--namespace={self.namespace}",
             "--reset-then-reuse-values",
-            "--wait",
-            "--timeout=180s",
+            *_WAIT,
             *words,
         )
 
     def uninstall(self) -> None:
         """Remove the release; what the chart keeps stays."""
-        self.cluster.helm(
-            "uninstall", self.release, f"--namespace={self.namespace}", "--wait", "--timeout=120s"
-        )
+        self.cluster.helm("uninstall", self.release, f"--namespace={self.namespace}", *_WAIT)
 
 
 def install(
@@ -71,6 +75,7 @@ def install(
     chart: Path = CHART,
 ) -> Installation:
     """Install the chart, or bring what is installed up to date, and wait until it is ready."""
+    _forget_interrupted(cluster, release, namespace)
     cluster.helm(
         "upgrade",
         release,
@@ -78,15 +83,14 @@ def install(
         "--install",
         f"--namespace={namespace}",
         "--create-namespace",
-        "--wait",
-        "--timeout=180s",
-        *image_values(),
+        *_WAIT,
+        *image_values(cluster),
         *words,
     )
     return Installation(cluster, release, namespace)
 
 
-def image_values() -> list[str]:
+def image_values(cluster: Cluster) -> list[str]:
     """The values that make the chart use the images of this checkout."""
     settings = Settings.from_environment()
     values = {
@@ -96,7 +100,25 @@ def image_values() -> list[str]:
         "registry.image.repository": "regnant-registry",
         "registry.image.tag": settings.image_tag,
     }
+    if cluster.is_local:
+        # The name alone does not tell a new image from the old one.
+        image = ImageBuilder(settings.cache).stored(settings.image("operator"))
+        digest = hashlib.sha256(image.configuration).hexdigest()
+        values[r"operator.podAnnotations.regnant\.dev/image"] = f"sha256:{digest}"
+    else:
+        values["image.pullPolicy"] = "Always"
     return [f"--set-string={name}={value}" for name, value in values.items()]
+
+
+def _forget_interrupted(cluster: Cluster, release: str, namespace: str) -> None:
+    """Remove helm's record of an upgrade whose helm was ended: it would refuse every other."""
+    pending = "status in (pending-install,pending-upgrade,pending-rollback)"
+    records = cluster.find_all("secrets", namespace, f"owner=helm,name={release},{pending}")
+    for record in records:
+        metadata = record["metadata"]
+        began = datetime.fromisoformat(metadata["creationTimestamp"])
+        if datetime.now(UTC) - began > _PATIENCE:
+            cluster.delete("secret", metadata["name"], namespace)
 
 
 def _prefix(release: str) -> str:
