@@ -1,0 +1,166 @@
+"""What a router is told, for every routing that there may be."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regnant.manifests.router_config import Place, check, router_files
+from regnant.manifests.routing import Routing, Variant
+from tests.unit.router.running_router import envoy_binary
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+A = Variant("churn-3-aaaaaaaa", 3, "sha256:" + "a" * 64, 8080)
+B = Variant("10.0.0.7", 4, "sha256:" + "b" * 64, 8080)
+C = Variant("fd00::7", 5, "sha256:" + "c" * 64, 8080)
+EMPTY = Routing("churn", "default", "churn")
+SHAPES = {
+    "nothing runs": EMPTY,
+    "none serves": replace(EMPTY, variants=(A,)),
+    "one serves": replace(EMPTY, variants=(A,), champion=A.digest),
+    "a candidate beside it": replace(EMPTY, variants=(A, B), champion=A.digest),
+    "a takeover": replace(EMPTY, variants=(A, B), champion=B.digest, fallback=A.digest),
+    "others retire": replace(EMPTY, variants=(A, B, C), champion=C.digest, fallback=B.digest),
+}
+digests = st.integers(0, 2**256 - 1).map(lambda number: f"sha256:{number:064x}")
+hosts = st.from_regex(r"[a-z]([a-z0-9-]{0,60}[a-z0-9])?", fullmatch=True) | st.ip_addresses().map(
+    str
+)
+
+
+@st.composite
+def routings(draw: st.DrawFn) -> Routing:
+    count = draw(st.integers(0, 5))
+    named = draw(st.lists(digests, min_size=count, max_size=count, unique=True))
+    variants = tuple(
+        Variant(draw(hosts), version, digest, draw(st.integers(1, 65535)))
+        for version, digest in enumerate(named, 1)
+    )
+    champion = draw(st.sampled_from(["", *named]))
+    others = [digest for digest in named if digest != champion]
+    fallback = draw(st.sampled_from(["", *others])) if champion else ""
+    return Routing("churn", "default", draw(st.text(max_size=20)), variants, champion, fallback)
+
+
+@given(routings())
+def test_every_routing_gives_files_that_hold_together(routing: Routing) -> None:
+    assert check(router_files(routing)) == []
+
+
+@given(routings(), routings())
+def test_only_clusters_and_routes_depend_on_the_routing(one: Routing, other: Routing) -> None:
+    first, second = router_files(one), router_files(other)
+    assert first["envoy.json"] == second["envoy.json"]
+    assert _resources(first["lds.json"]) == _resources(second["lds.json"])
+
+
+@given(routings())
+def test_a_promotion_of_a_known_version_adds_and_removes_no_cluster(routing: Routing) -> None:
+    for variant in routing.variants:
+        if variant.digest != routing.champion:
+            promoted = replace(routing, champion=variant.digest, fallback=routing.champion)
+            assert _names(promoted) == _names(routing)
+
+
+@given(routings())
+def test_a_version_has_its_stand_in_before_it_has_traffic(routing: Routing) -> None:
+    """The champion of today is who stands in for the champion of tomorrow."""
+    for variant in routing.variants:
+        if routing.champion and variant.digest != routing.champion:
+            promoted = replace(routing, champion=variant.digest, fallback=routing.champion)
+            assert _answering(promoted, variant) == _answering(routing, variant)
+
+
+@pytest.mark.parametrize("routing", SHAPES.values(), ids=SHAPES)
+async def test_envoy_accepts_every_shape(tmp_path: Path, routing: Routing) -> None:
+    configuration = tmp_path / "whole.json"
+    configuration.write_text(json.dumps(_all_in_one(router_files(routing, Place(str(tmp_path))))))
+    process = await asyncio.create_subprocess_exec(
+        *(str(envoy_binary()), "--mode", "validate", "-c", str(configuration)),
+        *("--log-level", "warning"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    assert b"warning" not in output, output.decode()
+
+
+@pytest.mark.parametrize(
+    ("file", "found", "instead", "problem"),
+    [
+        ("cds.json", '"version-4-bbbbbbbb"', '"version-9-99999999"', "is not defined"),
+        ("cds.json", '"version-4-bbbbbbbb"', '"version-3-aaaaaaaa"', "is defined 2 times"),
+        ("rds.json", '"version-4-bbbbbbbb-or-fallback"', '"gone"', "cluster gone is not defined"),
+        ("rds.json", '"weight": 100', '"weight": 90', "are not parts of 100"),
+        ("rds.json", '"name": "routes"', '"name": "other"', "are not in rds.json"),
+        ("rds.json", '"version_info": "', '"version_info": "0', "different revisions"),
+        ("lds.json", "{", "", "lds.json: not JSON"),
+        ("cds.json", '"resources"', '"resource"', "not of the form"),
+    ],
+)
+def test_files_that_do_not_hold_together_are_found(
+    file: str, found: str, instead: str, problem: str
+) -> None:
+    files = router_files(SHAPES["a takeover"])
+    assert found in files[file]
+    problems = check({**files, file: files[file].replace(found, instead)})
+    assert any(problem in one for one in problems), problems
+
+
+def test_a_missing_file_is_found() -> None:
+    files = router_files(EMPTY)
+    del files["rds.json"]
+    assert check(files) == ["rds.json: the file is missing"]
+
+
+def test_files_that_no_configmap_can_hold_are_found() -> None:
+    many = tuple(
+        replace(A, version=version, digest=f"sha256:{version << 224:064x}")
+        for version in range(1, 400)
+    )
+    problems = check(router_files(replace(EMPTY, variants=many)))
+    assert any("more than the" in one for one in problems)
+
+
+def _resources(text: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(text)["resources"]
+    return found
+
+
+def _names(routing: Routing) -> set[str]:
+    return {one["name"] for one in _resources(router_files(routing)["cds.json"])}
+
+
+def _answering(routing: Routing, variant: Variant) -> dict[str, Any]:
+    short = variant.digest.removeprefix("sha256:")[:8]
+    name = f"version-{variant.version}-{short}-or-fallback"
+    resources = _resources(router_files(routing)["cds.json"])
+    return next(one for one in resources if one["name"] == name)
+
+
+def _all_in_one(files: dict[str, str]) -> dict[str, Any]:
+    """One static configuration, because Envoy validates no file that it would only watch."""
+    bootstrap: dict[str, Any] = json.loads(files["envoy.json"])
+    static = bootstrap["static_resources"]
+    routes = _bare(_resources(files["rds.json"])[0])
+    static["listeners"] = [_bare(one) for one in _resources(files["lds.json"])]
+    static["clusters"] += [_bare(one) for one in _resources(files["cds.json"])]
+    for listener in static["listeners"]:
+        manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+        del manager["rds"]
+        manager["route_config"] = {**routes, "validate_clusters": True}
+    del bootstrap["dynamic_resources"]
+    return bootstrap
+
+
+def _bare(resource: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in resource.items() if name != "@type"}
