@@ -22,6 +22,7 @@ from regnant.api.model import (
     Text,
     Time,
     VersionNumber,
+    at_least_a_second,
     immutable,
 )
 from regnant.api.model_version import Artifact
@@ -51,6 +52,8 @@ class Server(Model):
 class Router(Model):
     """The pods behind the stable URL."""
 
+    rules: ClassVar = (at_least_a_second("requestTimeout", where="router"),)
+
     replicas: Annotated[int, Field(ge=1, le=20)] = 1
     """How many router pods there are; two or more keep answering while a node is drained."""
     resources: Resources = Resources(
@@ -73,6 +76,8 @@ class Watch(Model):
 
 class Rollout(Model):
     """How a new version takes over."""
+
+    rules: ClassVar = (at_least_a_second("progressDeadline", where="rollout"),)
 
     progress_deadline: Duration = timedelta(minutes=10)
     """How long a new version may take to become healthy before it is rejected."""

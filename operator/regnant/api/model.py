@@ -24,7 +24,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-DURATION_PATTERN = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
+# So few digits keep every length within what a timedelta and an Envoy duration hold.
+DURATION_PATTERN = r"^([0-9]{1,6}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?$"
 DECIMAL_PATTERN = r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
 
@@ -63,7 +64,7 @@ def parse_duration(value: object) -> timedelta:
     """
     if isinstance(value, timedelta):
         return value
-    match = re.match(DURATION_PATTERN, str(value))
+    match = re.fullmatch(DURATION_PATTERN, str(value))
     if not match or not value:
         raise ValueError(f"{value!r} is not a duration such as 90s, 10m or 1h30m")
     hours, minutes, seconds = (int(part[:-1]) if part else 0 for part in match.groups())
@@ -132,6 +133,11 @@ def one_of(*fields: str, where: str) -> Rule:
     count = " + ".join(f"(has(self.{field}) ? 1 : 0)" for field in fields)
     names = " and ".join((", ".join(fields[:-1]), fields[-1]))
     return Rule(f"{count} == 1", f"{where}: set exactly one of {names}")
+
+
+def at_least_a_second(field: str, *, where: str) -> Rule:
+    """The rule for a duration that zero would turn into something else: never, or at once."""
+    return Rule(f"duration(self.{field}) >= duration('1s')", f"{where}.{field}: choose at least 1s")
 
 
 def immutable(field: str, *, remedy: str) -> Rule:

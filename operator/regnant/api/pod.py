@@ -15,6 +15,7 @@ Quantity = Annotated[
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "x-kubernetes-int-or-string": True,
             "pattern": r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$",
+            "maxLength": 32,
         }
     ),
     Field(coerce_numbers_to_str=True),
@@ -22,6 +23,7 @@ Quantity = Annotated[
 """A Kubernetes quantity: `500m`, `1`, `2Gi`."""
 
 ResourceName = Annotated[str, Field(max_length=253)]
+LabelValue = Annotated[str, Field(max_length=63)]
 
 
 class Resources(Model):
@@ -55,7 +57,9 @@ class Toleration(Model):
 class Placement(Model):
     """Where pods may run."""
 
-    node_selector: Annotated[dict[str, str], Field(max_length=16)] = Field(default_factory=dict)
+    node_selector: Annotated[dict[str, LabelValue], Field(max_length=16)] = Field(
+        default_factory=dict
+    )
     """Labels that a node must have."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=16)] = ()
     """Taints that the pods accept."""

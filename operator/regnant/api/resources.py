@@ -73,6 +73,11 @@ _DNS_NAME = Rule(
     "metadata.name: start with a letter and use only lower-case letters, digits and '-', "
     "as Services are named after it",
 )
+_NO_SERVER_NAME = Rule(
+    "!self.metadata.name.matches('-[1-9][0-9]{0,5}-[0-9a-f]{8}$')",
+    "metadata.name: do not end in a number and 8 hexadecimal digits, as another service's servers "
+    "may have that name",
+)
 _READY = ".status.conditions[?(@.type=='Ready')]"
 _REASON = Column("Reason", f"{_READY}.reason", "Why it is ready, or not.")
 _MESSAGE = Column("Message", f"{_READY}.message", "The same in words.", priority=1)
@@ -152,7 +157,7 @@ INFERENCE_SERVICE = ResourceType(
         _MESSAGE,
         _AGE,
     ),
-    rules=(_SHORT_NAME, _DNS_NAME),
+    rules=(_SHORT_NAME, _DNS_NAME, _NO_SERVER_NAME),
 )
 
 RESOURCES = (TRAINING_PIPELINE, MODEL_VERSION, INFERENCE_SERVICE)

@@ -30,6 +30,7 @@ from regnant.api.model_version import Artifact, GateResult, Interface, Lineage, 
 from regnant.api.pod import Placement, Resources
 
 ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+Argument = Annotated[str, Field(max_length=4096)]
 MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 
 
@@ -157,9 +158,9 @@ class TrainerContainer(Model):
     """The image. It reads the run from the file `$REGNANT_RUN_FILE` and writes `model.onnx`,
     `metrics.json` and `golden.json` to `$REGNANT_OUTPUT_DIR`; docs/guides/custom-trainer.md has
     the formats."""
-    command: Annotated[tuple[str, ...], Field(max_length=64)] = ()
+    command: Annotated[tuple[Argument, ...], Field(max_length=64)] = ()
     """The entry point; the image's own when empty."""
-    args: Annotated[tuple[str, ...], Field(max_length=64)] = ()
+    args: Annotated[tuple[Argument, ...], Field(max_length=64)] = ()
     """Its arguments."""
     env: Annotated[tuple[EnvVar, ...], Field(max_length=64)] = ()
     """Environment variables."""
