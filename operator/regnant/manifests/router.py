@@ -16,16 +16,18 @@ from regnant.manifests import names
 from regnant.manifests.platform import Platform
 from regnant.manifests.pods import Manifest, container, metadata, mount, pod_spec, read_only
 from regnant.manifests.router_config import router_files
+from regnant.manifests.router_config.place import (
+    CONFIG_DIR,
+    DRAIN_SECONDS,
+    USERS_PORT,
+    VERIFICATION_PORT,
+)
+from regnant.manifests.router_config.routes import DRAIN_PATH
 from regnant.manifests.routing import Routing
 from regnant.manifests.server import disruption_budget, rolling_deployment, spread_over_nodes
 
 COMPONENT = "router"
-USER_PORT = 8080
-VERIFICATION_PORT = 8081
-CONFIG_DIR = "/etc/envoy/config"
 BOOTSTRAP = "envoy.json"
-DRAIN_SECONDS = 15
-"""How long a router that was told to stop still answers: endpoints must learn of it first."""
 CONFIG_SYNC = f"{GROUP}/config-sync"
 """The annotation whose change makes the kubelet bring the ConfigMap to the pod at once."""
 
@@ -69,7 +71,7 @@ def _service(owner: ObjectRef) -> Manifest:
         "spec": {
             "type": "ClusterIP",
             "selector": _selector(owner),
-            "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": USER_PORT}],
+            "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": USERS_PORT}],
         },
     }
 
@@ -104,11 +106,11 @@ def _envoy(router: Router, platform: Platform) -> dict[str, Any]:
         platform,
         args=["-c", f"{CONFIG_DIR}/{BOOTSTRAP}", "--log-level", "warning", "--concurrency", "1"],
         ports=[
-            {"name": "http", "containerPort": USER_PORT, "protocol": "TCP"},
+            {"name": "http", "containerPort": USERS_PORT, "protocol": "TCP"},
             {"name": "verify", "containerPort": VERIFICATION_PORT, "protocol": "TCP"},
         ],
-        # Kubernetes' own sleep: the image has no shell.
-        lifecycle={"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
+        # Answered when the drain is over; the image has no shell to do it with.
+        lifecycle={"preStop": {"httpGet": {"path": DRAIN_PATH, "port": VERIFICATION_PORT}}},
         resources=router.resources.to_json(),
         startupProbe=_probe(period=1, failures=60),
         readinessProbe=_probe(period=2, failures=2),
@@ -119,7 +121,7 @@ def _envoy(router: Router, platform: Platform) -> dict[str, Any]:
 
 def _probe(*, period: int, failures: int) -> dict[str, Any]:
     return {
-        "httpGet": {"path": "/healthz", "port": USER_PORT},
+        "httpGet": {"path": "/healthz", "port": USERS_PORT},
         "periodSeconds": period,
         "timeoutSeconds": 2,
         "failureThreshold": failures,
