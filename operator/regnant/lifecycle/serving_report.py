@@ -201,7 +201,9 @@ def _verdict_without_champion(standing: Standing) -> Verdict:
     fault = standing.candidate.fault
     if fault:
         return Verdict("InProgress", fault.reason, f"{name} does not start: {fault.message}")
-    return Verdict("InProgress", standing.phase, f"{name} is started; nothing answers yet")
+    return Verdict(
+        "InProgress", "Starting", f"{name} is started; nothing answers before it is verified"
+    )
 
 
 def _nothing_to_serve(standing: Standing) -> Verdict:
