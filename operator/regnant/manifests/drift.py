@@ -10,10 +10,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from regnant.api.meta import GROUP
+
+_QUANTITIES = ("requests", "limits")
+_UNITS = {
+    "m": Decimal("0.001"),
+    "": Decimal(1),
+    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTP", 1)},
+    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTP", 1)},
+}
 
 STAMP = f"{GROUP}/manifest-digest"
 
@@ -35,7 +45,7 @@ def is_current(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 def _covers(live: Any, wanted: Any) -> bool:
     if isinstance(wanted, Mapping):
         return isinstance(live, Mapping) and all(
-            key in live and _covers(live[key], value) for key, value in wanted.items()
+            _covers_field(key, live, value) for key, value in wanted.items()
         )
     if isinstance(wanted, Sequence) and not isinstance(wanted, str):
         return (
@@ -44,3 +54,26 @@ def _covers(live: Any, wanted: Any) -> bool:
             and all(_covers(have, want) for have, want in zip(live, wanted, strict=False))
         )
     return bool(live == wanted)
+
+
+def _covers_field(key: str, live: Mapping[str, Any], wanted: Any) -> bool:
+    if key not in live:
+        # The API server stores an empty text as nothing at all.
+        return bool(wanted == "")
+    if key in _QUANTITIES:
+        return _covers(_amounts(live[key]), _amounts(wanted))
+    return _covers(live[key], wanted)
+
+
+def _amounts(quantities: Any) -> Any:
+    """Quantities as numbers: the API server stores `0.5` as `500m` and `1024Mi` as `1Gi`."""
+    if not isinstance(quantities, Mapping):
+        return quantities
+    return {name: _amount(quantity) for name, quantity in quantities.items()}
+
+
+def _amount(quantity: object) -> object:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([a-zA-Z]*)", str(quantity))
+    if not match or match[2] not in _UNITS:
+        return quantity
+    return Decimal(match[1]) * _UNITS[match[2]]
