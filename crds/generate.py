@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from reference import page
 
 from regnant.api.meta import GROUP
 from regnant.api.resources import RESOURCES
@@ -44,6 +45,7 @@ def generated() -> dict[Path, str]:
         files[ROOT / "crds" / name] = text
         # Helm reads no file outside its chart.
         files[ROOT / "charts" / "regnant" / "files" / "crds" / name] = text
+        files[ROOT / "docs" / "reference" / f"{resource.singular}.md"] = page(resource)
     return files
 
 
