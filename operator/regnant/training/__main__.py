@@ -22,7 +22,8 @@ def main(arguments: list[str]) -> int:
     progress = Progress()
     try:
         check_packages()
-        write_result(_work(command)(load_run_file(), progress))
+        run = load_run_file()
+        write_result(_work(command)(run, progress))
     except Failure as failure:
         progress.say(f"{failure.reason}: {failure.message}", level="ERROR")
         return write_failure(failure, stage=progress.stage)

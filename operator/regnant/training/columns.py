@@ -23,7 +23,7 @@ from regnant.training.errors import (
     DataMalformed,
 )
 from regnant.training.tables import RawTable
-from regnant.training.wording import suggest
+from regnant.training.wording import shown, suggest
 
 Type = Literal["Float", "Integer", "Boolean", "Category"]
 MISSING_CATEGORY: Final = ""
@@ -90,8 +90,8 @@ def infer_type(table: RawTable, name: str) -> Type:
     if numbers.notna().mean() >= MOSTLY_NUMBERS:
         position = present.index[numbers.isna()][0]
         raise DataMalformed(
-            f"column {name!r}: row {table.row(position)} has {series[position]!r} among numbers; "
-            "correct it, or declare the column in data.columns with type: Category"
+            f"column {name!r}: row {table.row(position)} has {shown(series[position])} among "
+            "numbers; correct it, or declare the column in data.columns with type: Category"
         )
     return "Category"
 
@@ -108,7 +108,7 @@ def to_numbers(table: RawTable, name: str, type_: str) -> pd.Series[float]:
     if wrong.any():
         position = int(wrong.to_numpy().argmax())
         raise DataMalformed(
-            f"column {name!r}: row {table.row(position)} has {table.frame[name][position]!r}, "
+            f"column {name!r}: row {table.row(position)} has {shown(table.frame[name][position])}, "
             f"which is no finite {type_}; correct it, or change the type in data.columns"
         )
     return numbers
@@ -161,6 +161,6 @@ def _refuse(table: RawTable, rule: ColumnRule, wrong: pd.Series[bool], broken: s
     position = int(wrong.to_numpy().argmax())
     raise ColumnRuleViolated(
         f"column {rule.name!r}: row {table.row(position)} has "
-        f"{table.frame[rule.name][position]!r} and {int(wrong.sum())} rows in all break "
+        f"{shown(table.frame[rule.name][position])} and {int(wrong.sum())} rows in all break "
         f"{broken}; correct the data, or the rule in data.columns"
     )

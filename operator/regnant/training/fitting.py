@@ -38,20 +38,27 @@ class FittedModel:
 
     def predict(self, rows: ModelInput) -> NDArray[np.generic]:
         """Return labels, or numbers in one dimension."""
-        return np.asarray(self.pipeline.predict(rows)).reshape(-1)
+        return self._ask("predict", rows).reshape(-1)
 
     def probabilities(self, rows: ModelInput) -> NDArray[np.float64] | None:
         """Return a column of probabilities a class, where the estimator has them."""
         if not self.has_probabilities:
             return None
-        return np.asarray(self.pipeline.predict_proba(rows), dtype=np.float64)
+        return self._ask("predict_proba", rows).astype(np.float64)
 
     def scores(self, rows: ModelInput) -> NDArray[np.float64] | None:
         """Return what ranks rows of a binary classification, probabilities or not."""
         if not hasattr(self.pipeline, "decision_function"):
             return None
-        scores = np.asarray(self.pipeline.decision_function(rows), dtype=np.float64)
+        scores = self._ask("decision_function", rows).astype(np.float64)
         return scores if scores.ndim == 1 else None
+
+    def _ask(self, method: str, rows: ModelInput) -> NDArray[np.generic]:
+        try:
+            return np.asarray(getattr(self.pipeline, method)(rows))
+        except Exception as error:
+            name = type(self.pipeline.steps[-1][1]).__name__
+            raise TrainingFailed(f"{name}.{method}: {first_line(error)}") from error
 
 
 def fit(

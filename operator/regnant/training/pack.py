@@ -62,7 +62,9 @@ class GoldenTensor(_Written):
         try:
             return np.array(self.data, dtype=DTYPES[self.datatype]).reshape(self.shape)
         except (ValueError, TypeError, OverflowError) as error:
-            raise OutputInvalid(f"{GOLDEN}: {where}.{self.name}: {first_line(error)}") from error
+            raise OutputInvalid(
+                f"trainer.container: {GOLDEN}: {where}.{self.name}: {first_line(error)}"
+            ) from error
 
 
 class Golden(_Written):

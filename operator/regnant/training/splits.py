@@ -18,6 +18,7 @@ from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from regnant.api.training_pipeline import Split
 from regnant.training.dataset import Dataset
 from regnant.training.errors import DataMalformed, TooFewRows
+from regnant.training.wording import shown
 
 MIN_ROWS: Final = 10
 MIN_ROWS_A_SIDE: Final = 2
@@ -74,8 +75,8 @@ def _by_group(dataset: Dataset, fraction: float, seed: int) -> tuple[Rows, Rows]
     count = int(groups.max()) + 1
     if count < MIN_ROWS_A_SIDE:
         raise TooFewRows(
-            f"data.split.column: all rows are of one group {dataset.split_values.iloc[0]!r}; a "
-            "Group split needs two or more"
+            f"data.split.column: all rows are of one group {shown(dataset.split_values.iloc[0])}; "
+            "a Group split needs two or more"
         )
     splitter = GroupShuffleSplit(n_splits=1, test_size=fraction, random_state=seed)
     train, test = next(splitter.split(groups, groups=groups))
@@ -91,8 +92,8 @@ def _by_time(dataset: Dataset, fraction: float) -> tuple[Rows, Rows]:
             values = pd.to_datetime(values, utc=True, format="ISO8601")
         except (ValueError, TypeError) as error:
             raise DataMalformed(
-                f"data.split.column: {values.name!r} holds {values.iloc[0]!r} and others that are "
-                "neither numbers nor ISO 8601 times; correct them or split another way"
+                f"data.split.column: {values.name!r} holds {shown(values.iloc[0])} and others that "
+                "are neither numbers nor ISO 8601 times; correct them or split another way"
             ) from error
     order = np.argsort(values.to_numpy(), kind="stable").astype(np.int64)
     cut = dataset.rows - max(1, round(dataset.rows * fraction))
@@ -113,7 +114,7 @@ def _check_strata(dataset: Dataset, labels: NDArray[np.generic], fraction: float
     smallest = int(counts.argmin())
     if counts[smallest] < MIN_ROWS_A_SIDE:
         raise TooFewRows(
-            f"data.target: class {values[smallest].item()!r} has {counts[smallest]} row; a "
+            f"data.target: class {shown(values[smallest])} has {counts[smallest]} row; a "
             f"Stratified split needs at least {MIN_ROWS_A_SIDE} of each class, bring more rows or "
             "exclude it"
         )
@@ -136,13 +137,13 @@ def _check_sides(dataset: Dataset, split: SplitRows) -> None:
     trained = np.unique(dataset.target.values[split.train])
     if len(trained) < MIN_ROWS_A_SIDE:
         raise TooFewRows(
-            f"data.split: {split.method} leaves one class {trained[0].item()!r} to train on; "
+            f"data.split: {split.method} leaves one class {shown(trained[0])} to train on; "
             "choose another method or bring more rows"
         )
     unseen = sorted(set(np.unique(dataset.target.values[split.test])) - set(trained), key=str)
     if unseen:
         raise TooFewRows(
-            f"data.split: {split.method} leaves no row of class {unseen[0]!r} to train on; "
+            f"data.split: {split.method} leaves no row of class {shown(unseen[0])} to train on; "
             "choose another method or bring more rows"
         )
 

@@ -16,7 +16,7 @@ from regnant.training.errors import (
     TaskMismatch,
 )
 from regnant.training.tables import RawTable
-from regnant.training.wording import suggest
+from regnant.training.wording import shown, suggest
 
 FIELD: Final = "data.target"
 MAX_CLASSES: Final = 1000
@@ -52,8 +52,8 @@ def read_target(table: RawTable, name: str, task: str) -> Target:
         )
     if series.nunique() == 1:
         raise TargetConstant(
-            f"{FIELD}: {name!r} is {series.iloc[0]!r} in every row; there is nothing to learn, "
-            "choose another column or more data"
+            f"{FIELD}: {name!r} is {shown(series.iloc[0])} in every row; there is nothing to "
+            "learn, choose another column or more data"
         )
     return _classes(series, name) if task == "Classification" else _numbers(series, name)
 
@@ -63,7 +63,7 @@ def _numbers(series: pd.Series, name: str) -> Target:
     if boolean or not pd.api.types.is_numeric_dtype(series):
         raise TaskMismatch(
             f"data.task: Regression predicts numbers, but {name!r} holds values such as "
-            f"{series.iloc[0]!r}; use task: Classification"
+            f"{shown(series.iloc[0])}; use task: Classification"
         )
     values = series.astype("float64").to_numpy()
     if not np.isfinite(values).all():
@@ -84,7 +84,7 @@ def _classes(series: pd.Series, name: str) -> Target:
         if (numbers % 1 != 0).any() or distinct * MIN_ROWS_A_NUMERIC_CLASS > max(len(series), 30):
             raise TaskMismatch(
                 f"data.task: Classification predicts classes, but {name!r} holds {distinct} "
-                f"different numbers in {len(series)} rows, such as {series.iloc[0]!r}; "
+                f"different numbers in {len(series)} rows, such as {shown(series.iloc[0])}; "
                 "use task: Regression"
             )
         values = numbers.astype("int64").to_numpy()

@@ -1,9 +1,11 @@
-"""The two ends of a good message: what a library said, and the name that was probably meant."""
+"""A value as its user wrote it, a library's own words, and the name that was probably meant."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+
+import numpy as np
 
 LONGEST_LINE = 500
 
@@ -18,6 +20,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Return the known name that is nearest to one that was mistyped, or nothing."""
     close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     return close[0] if close else ""
+
+
+def shown(value: object) -> str:
+    """Spell a value as the user knows it, without numpy's type around it."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def first_line(error: object) -> str:
