@@ -73,6 +73,7 @@ TOOLS = (
     Family("registry", {"registry": "github.com/distribution/distribution/v3/cmd/registry"}),
     Family("kubeconform", {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}),
     Family("hey", {"hey": "github.com/rakyll/hey"}),
+    Family("versitygw", {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}),
 )
 
 
