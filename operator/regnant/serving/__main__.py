@@ -77,10 +77,13 @@ def prove(settings: Settings) -> Routes:
 
 
 async def _serve(settings: Settings, routes: Routes) -> None:
-    try:
-        await Listener(settings, routes).run()
-    finally:
-        routes.close()
+    listener = Listener(settings, routes)
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, listener.stop)
+    log.event("ready", port=await listener.open())
+    await listener.run()
+    routes.close()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ flight, and only cut off what takes too long. A second signal shortens the drain
 from __future__ import annotations
 
 import asyncio
-import signal
 from contextlib import suppress
 from email.utils import formatdate
 from typing import TYPE_CHECKING
@@ -37,6 +36,7 @@ class Listener:
         self.stamp = b""
         self.clock = asyncio.get_running_loop().time
         self._settings = settings
+        self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
         self._all_closed = asyncio.Event()
         self._all_closed.set()
@@ -56,14 +56,11 @@ class Listener:
         if not self._connections:
             self._all_closed.set()
 
-    async def run(self) -> None:
-        """Listen, serve, and after a signal drain."""
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, self.stop)
+    async def open(self) -> int:
+        """Begin to listen, and return the port."""
         settings = self._settings
         try:
-            server = await loop.create_server(
+            self._server = await asyncio.get_running_loop().create_server(
                 lambda: Connection(self), settings.host, settings.port, backlog=_BACKLOG
             )
         except OSError as error:
@@ -71,10 +68,14 @@ class Listener:
                 f"REGNANT_PORT: port {settings.port} cannot be listened on: {error.strerror}; "
                 "choose another"
             ) from error
-        log.event("ready", port=server.sockets[0].getsockname()[1])
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def run(self) -> None:
+        """Serve until told to stop, then drain."""
         sweeper = asyncio.create_task(self._sweep())
         await self._stop.wait()
-        await self._drain(server)
+        await self._drain()
         sweeper.cancel()
 
     def stop(self) -> None:
@@ -83,13 +84,14 @@ class Listener:
             self._hurry.set()
         self._stop.set()
 
-    async def _drain(self, server: asyncio.Server) -> None:
+    async def _drain(self) -> None:
         self.routes.ready = False
         self.draining = True
         log.event("draining", seconds=self._settings.drain_seconds)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), self._settings.drain_seconds)
-        server.close()
+        if self._server:
+            self._server.close()
         for connection in list(self._connections):
             connection.close_when_answered()
         with suppress(TimeoutError):

@@ -69,15 +69,7 @@ class Model:
 
 def load_model(path: Path, signature: Signature, threads: int) -> Model:
     """Load a graph and compare it with its signature."""
-    with path.open("rb") as file:
-        try:
-            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError as error:
-            raise ModelLoadFailed(
-                "model.onnx: the file is empty; export the model again"
-            ) from error
-        with content, memoryview(content) as view:
-            check_graph_file(view)
+    check_graph_file(_mapped(path))
     try:
         session = ort.InferenceSession(
             str(path), _options(threads), providers=["CPUExecutionProvider"]
@@ -91,6 +83,17 @@ def load_model(path: Path, signature: Signature, threads: int) -> Model:
             _specs(signature.outputs, session.get_outputs(), "outputs"),
         ),
     )
+
+
+def _mapped(path: Path) -> memoryview:
+    """The file's bytes, of which only those that are looked at are read."""
+    with path.open("rb") as file:
+        try:
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        except ValueError as error:
+            raise ModelLoadFailed(
+                "model.onnx: the file is empty; export the model again"
+            ) from error
 
 
 def _options(threads: int) -> Any:

@@ -113,8 +113,6 @@ class Connection(asyncio.Protocol):
                 self._check_head(self._head_fed)
         except RequestRefused as refused:
             self._refuse_rest(refused)
-        except httptools.HttpParserUpgrade:
-            self._refuse_rest(bad_request("Upgrade and CONNECT are not served; leave them out"))
         except httptools.HttpParserCallbackError as error:
             self._refuse_rest(_cause(error))
         except httptools.HttpParserError as error:
@@ -189,6 +187,8 @@ class Connection(asyncio.Protocol):
         request.keep_alive = self._parser.should_keep_alive()
         self._phase = Phase.BODY
         self._expect_within(self._limits.body_seconds)
+        if self._parser.should_upgrade():
+            raise bad_request("Upgrade and CONNECT are not served; leave them out")
         if request.version not in ("1.1", "1.0"):
             raise bad_request(f"HTTP/{request.version} is not served; use HTTP/1.1")
         if request.version == "1.1" and not request.has_host:

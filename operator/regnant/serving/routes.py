@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 GOLDEN_ROWS = 16
 _READ = b"GET, HEAD"
 _WRITE = b"POST"
+_JSON_TYPES = frozenset({b"", b"application/json", b"application/x-www-form-urlencoded"})
+"""What bodies of JSON are sent as; the last one is what `curl --data` says of any body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,7 @@ def _check_body_is_json(request: Request) -> None:
             "the body has no length; send Content-Length or Transfer-Encoding: chunked",
         )
     media_type = request.content_type.partition(b";")[0].strip().lower()
-    if media_type not in (b"", b"application/json"):
+    if media_type not in _JSON_TYPES:
         raise RequestRefused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"content-type: {_text(media_type)!r} is not served; send application/json",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from onnx import TensorProto, helper
+
 from regnant.artifacts.bundle import CONFIG, MANIFEST, Bundle, build_manifest
 from regnant.artifacts.canonical import canonical_json
 from regnant.artifacts.signature import Signature, Tensor
@@ -87,14 +88,15 @@ def graph(
 def echo_bundle(directory: Path) -> Written:
     """One identity for every datatype: `in_fp64` to `out_fp64`, and so on."""
     nodes, inputs, outputs, ins, outs, questions, answers = [], [], [], [], [], [], []
+    given: dict[str, list[Any]] = {"BOOL": [True, False], "BYTES": ["a", ""]}
     for name in ONNX_TYPES:
         source, target = f"in_{name.lower()}", f"out_{name.lower()}"
         nodes.append(helper.make_node("Identity", [source], [target]))
         inputs.append(value_info(source, name, [None, 2]))
         outputs.append(value_info(target, name, [None, 2]))
-        ins.append(Tensor(name=source, datatype=name, shape=(-1, 2)))  # type: ignore[arg-type]
-        outs.append(Tensor(name=target, datatype=name, shape=(-1, 2)))  # type: ignore[arg-type]
-        data: list[Any] = {"BOOL": [True, False], "BYTES": ["a", ""]}.get(name, [1, 2])
+        ins.append(Tensor(name=source, datatype=name, shape=(-1, 2)))
+        outs.append(Tensor(name=target, datatype=name, shape=(-1, 2)))
+        data = given.get(name, [1, 2])
         questions.append(tensor(source, name, [1, 2], data))
         answers.append(tensor(target, name, [1, 2], data))
     golden = {"inputs": questions, "outputs": answers}

@@ -82,8 +82,6 @@ def _manager(door: str, place: Place, filters: list[dict[str, Any]]) -> dict[str
 def _for_strangers() -> dict[str, Any]:
     """What only the users' door has."""
     return {
-        # Nobody is trusted for coming from a private address.
-        "internal_address_config": {"unix_sockets": False},
         "request_timeout": "60s",
         "local_reply_config": {"mappers": [_errors_as_json()]},
         "access_log": [_log_of_failures()],
