@@ -29,6 +29,7 @@ _HEADER = """\
 # Its images are localhost/regnant-*: put the registry that you pushed them to in their place,
 #   sed 's#localhost/regnant-#HOST/PATH/regnant-#' regnant.yaml | kubectl apply --server-side -f -
 """
+_KUBERNETES = "1.36.0"
 _OF_HELM = ("helm.sh/chart", "helm.sh/resource-policy", "app.kubernetes.io/managed-by")
 
 
@@ -62,6 +63,8 @@ def helm() -> Path:
 def manifest() -> str:
     """Every object of the chart with its default values, and the namespace for them."""
     command = [str(helm()), "template", "regnant", str(CHART), f"--namespace={NAMESPACE}"]
+    # Without a version each helm takes the one that it was built with.
+    command.append(f"--kube-version={_KUBERNETES}")
     rendered = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     documents = [_namespace(), *(d for d in yaml.safe_load_all(rendered) if d)]
     for document in documents:

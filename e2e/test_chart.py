@@ -2,7 +2,8 @@
 
 What is one for a whole cluster (the CRDs, the admission policy, cluster roles) is tried on an API
 server of the test's own, so that nobody else's installation is touched; what must run, on the
-cluster, as a second release beside the one that all tests share.
+cluster, as a second release beside the one that all tests share. The shared one is only upgraded,
+under load.
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ from e2e.cluster.settings import CHECKOUT
 from e2e.conftest import NamespaceMaker
 from e2e.harness import CHART, Cluster, Manifest, condition_of
 from e2e.installation import Installation, install
+from e2e.traffic import Users
 
+EXAMPLES = CHECKOUT / "docs" / "examples"
+REQUEST = {
+    "inputs": [{"name": "features", "datatype": "FP64", "shape": [1, 30], "data": [1.0] * 30}]
+}
 RESOURCES = ("trainingpipelines", "modelversions", "inferenceservices")
 VERSION: Manifest = {
     "apiVersion": "regnant.dev/v1alpha1",
@@ -264,6 +270,78 @@ def test_a_release_comes_up_changes_and_goes(
     assert _ready_replicas(cluster, regnant) == 1
 
 
+def test_an_upgrade_of_the_operator_under_load_fails_no_request(
+    regnant: Installation, cluster: Cluster, namespace: str
+) -> None:
+    _serve(cluster, [namespace])
+    users = Users(cluster, namespace)
+    users.start(
+        f"http://tumor.{namespace}.svc/v2/models/tumor/infer", REQUEST, per_second=50, seconds=300
+    )
+    before = _pods(cluster, regnant.namespace, "operator")
+    regnant.upgrade(f"--set-string=operator.podAnnotations.upgraded={namespace}")
+    cluster.wait_for(
+        "the old operator is gone",
+        lambda: not set(before) & set(_pods(cluster, regnant.namespace, "operator")),
+    )
+    # The new operator is at work, and finds nothing to change in what is served.
+    cluster.delete("poddisruptionbudget", _servers(cluster, namespace)[0], namespace)
+    cluster.wait_for_object(
+        "poddisruptionbudget", _servers(cluster, namespace)[0], namespace, lambda _: True
+    )
+    outcome = users.stop()
+    assert outcome.sent > 100
+    assert outcome.failed == 0, outcome
+    assert set(outcome.versions) == {"1"}
+
+
+@pytest.mark.usefixtures("regnant")
+def test_two_namespaces_never_touch_each_other(
+    cluster: Cluster, new_namespace: NamespaceMaker
+) -> None:
+    leaving, staying = new_namespace(), new_namespace()
+    _serve(cluster, [leaving, staying])
+    before = _children(cluster, staying)
+    assert "InferenceService tumor (Champion)" in _refusal_to_delete(cluster, leaving, "tumor-1")
+    cluster.delete("inferenceservice", "tumor", leaving)
+    cluster.wait_for(
+        "what nobody uses may be deleted",
+        lambda: _refusal_to_delete(cluster, leaving, "tumor-1") == "",
+    )
+    cluster.delete("modelversion", "tumor-1", leaving)
+    cluster.delete("namespace", leaving)
+    assert _children(cluster, staying) == before
+    # Only the one in the namespace that stays ever said who uses it.
+    assert "InferenceService tumor (Champion)" in _refusal_to_delete(cluster, staying, "tumor-1")
+
+
+def _serve(cluster: Cluster, namespaces: list[str]) -> None:
+    """Train the first example and serve it, in several namespaces at the same time."""
+    for namespace in namespaces:
+        cluster.apply(EXAMPLES / "pipeline.yaml", namespace)
+        cluster.apply(EXAMPLES / "service.yaml", namespace)
+    for namespace in namespaces:
+        cluster.wait_for_condition("inferenceservice", "tumor", namespace, "Ready", seconds=300)
+
+
+def _servers(cluster: Cluster, namespace: str) -> list[str]:
+    found = cluster.find_all("deployments", namespace, "app.kubernetes.io/name=server")
+    return [item["metadata"]["name"] for item in found]
+
+
+def _children(cluster: Cluster, namespace: str) -> dict[str, tuple[str, int]]:
+    """Who the operator's children are, and how often their wanted state was changed."""
+    kinds = "deployments,services,configmaps,poddisruptionbudgets,jobs"
+    found = cluster.find_all(kinds, namespace, "app.kubernetes.io/managed-by=regnant")
+    return {
+        f"{item['kind']}/{item['metadata']['name']}": (
+            item["metadata"]["uid"],
+            item["metadata"].get("generation", 0),
+        )
+        for item in found
+    }
+
+
 def _wait_until_established(cluster: Cluster, plural: str) -> None:
     cluster.wait_for_condition("crd", f"{plural}.regnant.dev", "", "Established", seconds=30)
 
@@ -272,9 +350,9 @@ def _make_namespace(cluster: Cluster, name: str) -> None:
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
 
-def _refusal_to_delete(cluster: Cluster, namespace: str) -> str:
-    """What the API server says against deleting the version; nothing when it would delete it."""
-    words = ["modelversion", "churn-3", f"--namespace={namespace}", "--ignore-not-found"]
+def _refusal_to_delete(cluster: Cluster, namespace: str, version: str = "churn-3") -> str:
+    """What the API server says against deleting a version; nothing when it would delete it."""
+    words = ["modelversion", version, f"--namespace={namespace}", "--ignore-not-found"]
     try:
         cluster.kubectl("delete", *words, "--dry-run=server")
     except ProgramError as error:

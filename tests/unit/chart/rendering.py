@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from e2e.access import program
+from e2e.cluster.settings import KUBERNETES_VERSIONS
 from e2e.installation import NAMESPACE, RELEASE
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -93,7 +94,11 @@ def helm(*words: str) -> str:
 
 def _helm(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [_program(), *words], capture_output=True, text=True, check=False, timeout=120
+        [_program(), *words, f"--kube-version={KUBERNETES_VERSIONS[0]}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
 
 
