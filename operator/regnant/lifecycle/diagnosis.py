@@ -8,11 +8,17 @@ else is translated here, and nowhere else.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 INPUT_AT_FAULT = 64
+
+# What a status holds: a container's own words may be longer, or not be ours at all.
+_REASON = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
+_LONGEST_MESSAGE = 1024
+_LONGEST_STAGE = 64
 
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 _CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
@@ -115,10 +121,10 @@ def _ended(name: str, ended: Mapping[str, Any], restarts: int) -> Fault:
     if said:
         return Fault(
             said["reason"],
-            said["message"],
+            said["message"][:_LONGEST_MESSAGE],
             final=code == INPUT_AT_FAULT,
             restarts=restarts,
-            stage=said.get("stage", ""),
+            stage=said.get("stage", "")[:_LONGEST_STAGE],
         )
     last = ended.get("message", "").strip().rsplit("\n", 1)[-1][:400]
     words = f": {last}" if last else ""
@@ -136,4 +142,5 @@ def _own_words(message: str) -> dict[str, str] | None:
     if not isinstance(said, dict):
         return None
     words = {key: value for key, value in said.items() if isinstance(value, str)}
-    return words if words.get("reason") and words.get("message") else None
+    ours = _REASON.fullmatch(words.get("reason", "")) and words.get("message")
+    return words if ours else None

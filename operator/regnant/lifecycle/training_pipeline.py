@@ -261,14 +261,14 @@ def _finished(run: Run, job: Job, now: datetime) -> Run:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the message"
+        message = f"the training ended well, but its result cannot be read: {field}: {first['msg']}"
         return run.model_copy(
             update={
                 "state": RunState.FAILED,
                 "finished_at": now,
                 "stage": "Reporting",
                 "reason": "OutputInvalid",
-                "message": f"the training ended well, but its result cannot be read: {field}: "
-                f"{first['msg']}",
+                "message": message[:1024],
             }
         )
     return run.model_copy(
@@ -313,12 +313,13 @@ def _superseded(run: Run, now: datetime) -> Run:
 
 
 def _past(run: Run) -> PastRun:
+    missed = [gate for gate in run.gates if not gate.passed]
     return PastRun(
         version=run.version,
         inputs_digest=run.inputs_digest,
         state=run.state,
-        reason=run.reason or (None if all(gate.passed for gate in run.gates) else "GateNotMet"),
-        message=run.message,
+        reason=run.reason or ("GateNotMet" if missed else None),
+        message=(run.message or report.in_words(missed))[:1024],
         finished_at=run.finished_at,
     )
 

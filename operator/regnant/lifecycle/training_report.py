@@ -60,12 +60,17 @@ def failed(run: Run) -> Verdict:
 
 def refused(run: Run, missed: Sequence[GateResult]) -> Verdict:
     """The result missed a gate."""
-    words = "; ".join(_gate_in_words(gate) for gate in missed)
     return Verdict(
         "Failed",
         "GateNotMet",
-        f"{run.job} was not registered: {words}. Improve the model, or loosen evaluation.gates",
+        f"{run.job} was not registered: {in_words(missed)}. Improve the model, or loosen "
+        "evaluation.gates",
     )
+
+
+def in_words(missed: Sequence[GateResult]) -> str:
+    """How the result stood against the gates that it missed."""
+    return "; ".join(_gate_in_words(gate) for gate in missed)
 
 
 def _gate_in_words(gate: GateResult) -> str:
