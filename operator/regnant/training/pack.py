@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from regnant.artifacts.bundle import Bundle
 from regnant.artifacts.canonical import canonical_json, is_digest
-from regnant.artifacts.signature import Datatype, Signature
+from regnant.artifacts.signature import Datatype, Signature, Tensor
 from regnant.training.card import card_markdown, public_uri
 from regnant.training.environment import runtime_packages
 from regnant.training.errors import GoldenMismatch, OutputInvalid, OutputMissing
@@ -90,6 +90,7 @@ def pack(run: RunFile, progress: Progress) -> dict[str, object]:
     progress.enter(Stage.PACKING, f"what the container left in {output}")
     model = _required(output, MODEL)
     session = _session(model)
+    inputs, outputs = _interface(session)
     metrics = read_metrics(_required(output, METRICS))
     golden = read_golden(_required(output, GOLDEN))
     progress.enter(Stage.CHECKING_PARITY, f"{golden.inputs[0].shape[0]} golden rows")
@@ -98,8 +99,8 @@ def pack(run: RunFile, progress: Progress) -> dict[str, object]:
     signature = Signature(
         task=run.spec.data.task,
         model_name=run.model_name,
-        inputs=tensors_of(session.get_inputs()),
-        outputs=tensors_of(session.get_outputs()),
+        inputs=inputs,
+        outputs=outputs,
         lineage={name: value for name, value in lineage.items() if value},
     )
     card = _optional(output, CARD) or card_markdown(
@@ -146,6 +147,17 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
         raise OutputInvalid(
             f"trainer.container: {MODEL} does not load in ONNX Runtime {onnxruntime.__version__}: "
             f"{first_line(error)}"
+        ) from error
+
+
+def _interface(
+    session: onnxruntime.InferenceSession,
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    try:
+        return tensors_of(session.get_inputs()), tensors_of(session.get_outputs())
+    except ValueError as error:
+        raise OutputInvalid(
+            f"trainer.container: {MODEL}: {error}; export it with tensors alone (zipmap=False)"
         ) from error
 
 

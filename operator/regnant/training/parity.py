@@ -23,6 +23,7 @@ from regnant.training.layout import LABEL, PREDICTION, PROBABILITIES, InputLayou
 from regnant.training.probing import Sides, probe_rows
 from regnant.training.result import ParityReport
 from regnant.training.runtime import open_session
+from regnant.training.wording import first_line
 
 VALUES_SHOWN: Final = 6
 Answers = dict[str, NDArray[np.generic]]
@@ -55,7 +56,13 @@ def prove_parity(
     frame, expected = _askable_rows(model, layout, probing)
     names = [LABEL, PROBABILITIES] if model.has_probabilities else [LABEL]
     wanted = names if model.classes is not None else [PREDICTION]
-    values = open_session(content).run(wanted, layout.feeds(frame))
+    try:
+        values = open_session(content).run(wanted, layout.feeds(frame))
+    except Exception as error:
+        raise ParityFailed(
+            f"parity: ONNX Runtime fails on rows that scikit-learn answers: {first_line(error)}; "
+            "choose another estimator or parameters"
+        ) from error
     answers = dict(zip(wanted, (np.asarray(value) for value in values), strict=True))
     report = compare(expected, answers, float(parity.tolerance), frame)
     return ProvenRows(frame, answers, report)

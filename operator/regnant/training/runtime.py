@@ -58,7 +58,14 @@ def open_session(content: bytes) -> onnxruntime.InferenceSession:
 
 
 def tensors_of(arguments: list[Any]) -> tuple[Tensor, ...]:
-    """Describe a session's inputs or outputs; a dimension without a number is the batch."""
+    """Describe a session's inputs or outputs; a dimension without a number is the batch.
+
+    Raises:
+        ValueError: one is no tensor, such as the list of maps that skl2onnx makes by default.
+    """
+    for argument in arguments:
+        if argument.type not in DATATYPES:
+            raise ValueError(f"{argument.name} is {argument.type}, not a tensor")
     return tuple(
         Tensor(
             name=argument.name,

@@ -256,6 +256,11 @@ CASES: dict[str, tuple[str, dict[str, Any], str, list[str]]] = {
             ["model", {"estimator": "sklearn.linear_model.LogisticRegression"}]]}},
         "ExportUnsupported", ["add_indicator"],
     ),
+    "an export that cannot answer": (
+        GOOD, {"estimator": "sklearn.neighbors.RadiusNeighborsClassifier",
+               "parameters": {"radius": 0.5, "outlier_label": "a"}}, "ParityFailed",
+        ["ONNX Runtime fails on rows that scikit-learn answers"],
+    ),
     "an export that answers otherwise": (
         GOOD, {"estimator": "sklearn.discriminant_analysis.LinearDiscriminantAnalysis"},
         "ParityFailed", ["parity.tolerance", "worst: row", "scikit-learn [", "ONNX ["],

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
+from skl2onnx import to_onnx
+from sklearn.datasets import load_iris
+from sklearn.naive_bayes import GaussianNB
 
 from regnant.api.training_pipeline import RunResult
 from regnant.artifacts.reference import parse_repository
@@ -174,6 +177,15 @@ FALSE_FILES: dict[str, tuple[str, str, str, str]] = {
     ),
     "a lineage that is no JSON": ("lineage.json", "-", "OutputInvalid", "lineage.json"),
 }
+
+
+def test_a_model_that_answers_with_maps_is_refused(packed: Pack, output: Path) -> None:
+    data, target = load_iris(return_X_y=True)
+    zipped = to_onnx(GaussianNB().fit(data, target), data[:1])
+    (output / "model.onnx").write_bytes(zipped.SerializeToString())
+    with pytest.raises(TrainingFailure, match=r"zipmap=False") as caught:
+        packed()
+    assert caught.value.reason == "OutputInvalid"
 
 
 @pytest.mark.parametrize("case", FALSE_FILES)
