@@ -69,7 +69,7 @@ coverage: venv ## What unit and component tests together covered, held to its li
 
 .PHONY: up
 up: venv ## Start the local cluster and bring the images up to date
-	@$(if $(KUBE_CONTEXT),echo "make: using the context $(KUBE_CONTEXT)",$(CLUSTER) up --images)
+	@$(if $(KUBE_CONTEXT),echo "using the context $(KUBE_CONTEXT)",$(CLUSTER) up --images)
 
 .PHONY: down
 down: ## End the local cluster and remove all that it made
@@ -81,6 +81,7 @@ status: ## What runs on the local cluster
 
 .PHONY: images
 images: ## Build the images; IMAGE_PREFIX=REGISTRY/PATH PUSH=1 pushes them
+	@$(if $(PUSH),$(if $(IMAGE_PREFIX),,$(error PUSH=1 needs IMAGE_PREFIX=REGISTRY/PATH to push to)))
 	@$(CLUSTER) images $(if $(PUSH),--push --prefix $(IMAGE_PREFIX))
 
 .PHONY: run
