@@ -40,7 +40,9 @@ class Loop:
         self._tasks: set[asyncio.Task[None]] = set()
         self._watches: tuple[ChildWatch, ...] = ()
         self._halt: asyncio.Task[bool] | None = None
-        self.failed = asyncio.Event()
+        self.failed = False
+        self.ending = asyncio.Event()
+        """Set when the process is to end; a failure sets it too."""
         self.inventory = Inventory()
         self.queue = WorkQueue(
             self._reconcile,
@@ -84,7 +86,7 @@ class Loop:
     def stuck(self) -> str | None:
         """Why the process should be restarted, if it should."""
         age = self.queue.oldest_unfinished_age()
-        if self.failed.is_set():
+        if self.failed:
             return "a task of the operator ended"
         if age > self._settings.stuck_after:
             return f"a key has been unfinished for {age}"
@@ -107,6 +109,7 @@ class Loop:
         if task.cancelled() or task not in self._tasks:
             return
         logger.error("%s ended", task.get_name(), exc_info=task.exception())
-        self.failed.set()
+        self.failed = True
+        self.ending.set()
         # Whatever ended, it may have been the right to act: nothing more is done meanwhile.
         self._halt = asyncio.create_task(self.queue.drain(timedelta(0)), name="the halt")

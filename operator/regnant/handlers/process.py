@@ -9,7 +9,6 @@ with 1; its successor begins from what the cluster says.
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -46,7 +45,6 @@ class Stage:
 
 async def run(settings: Settings, *, build: Build | None = None) -> int:
     """Operate until a signal comes; the process's exit code."""
-    _cancel_on_sigterm()
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -70,7 +68,7 @@ async def run(settings: Settings, *, build: Build | None = None) -> int:
         leadership = await _lead(settings, cluster, stage) if settings.leader_elect else None
         await loop.resync.first()
         await _operate(settings, loop, reconcilers, leadership, stage)
-    return 1 if loop.failed.is_set() else 0
+    return 1 if loop.failed else 0
 
 
 def _standard(settings: Settings) -> Build:
@@ -133,7 +131,7 @@ async def _operate(
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
         ready_flag=stage.watching,
-        stop_flag=loop.failed,
+        stop_flag=loop.ending,
     )
 
 
@@ -143,13 +141,3 @@ def _unready(stage: Stage, loop: Loop) -> str | None:
     if not stage.watching.is_set():
         return "the resources are not watched yet"
     return loop.waiting_for()
-
-
-def _cancel_on_sigterm() -> None:
-    """End at once on a signal, until kopf takes over with an end that is graceful.
-
-    A container's first process is not ended by a signal that it does not handle.
-    """
-    task = asyncio.current_task()
-    if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
