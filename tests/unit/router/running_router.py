@@ -175,8 +175,7 @@ async def running_router(path: Path, routing: Routing) -> AsyncIterator[Router]:
     log = (path.parent / "envoy.log").open("wb")
     process = await asyncio.create_subprocess_exec(
         str(envoy_binary()),
-        *("-c", f"{path}/envoy.json", "--concurrency", "1", "--log-level", "warning"),
-        *("--disable-hot-restart", "--drain-time-s", "1", "--drain-strategy", "immediate"),
+        *place.arguments,
         stdout=log,
         stderr=log,
     )

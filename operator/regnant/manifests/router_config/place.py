@@ -25,6 +25,22 @@ class Place:
     admin_port: int = ADMIN_PORT
     drain_seconds: int = DRAIN_SECONDS
 
+    @property
+    def arguments(self) -> list[str]:
+        """What Envoy is started with.
+
+        A drain asks every connection to close at once, and lasts as long as the kubelet waits; by
+        default it takes ten minutes and is gradual.
+        """
+        return [
+            *("--config-path", f"{self.directory}/envoy.json"),
+            *("--concurrency", "1"),
+            *("--log-level", "warning"),
+            *("--drain-time-s", str(self.drain_seconds)),
+            *("--drain-strategy", "immediate"),
+            "--disable-hot-restart",
+        ]
+
 
 def socket_address(address: str, port: int) -> dict[str, object]:
     """An address as Envoy spells it."""

@@ -1,0 +1,110 @@
+"""How many threads an inference may use, and where it runs."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from onnx import helper
+
+from regnant.artifacts.signature import Tensor
+from regnant.serving.cpus import usable_cpus
+from regnant.serving.executor import Cost
+from tests.unit.serving.bundles import (
+    graph,
+    signature,
+    slow_bundle,
+    tensor,
+    value_info,
+    write_bundle,
+)
+from tests.unit.serving.running_server import running_server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write(root: Path, path: str, content: str) -> None:
+    file = root / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content)
+
+
+@pytest.fixture
+def processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host of 64 processors."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(64)))
+
+
+@pytest.mark.usefixtures("processors")
+@pytest.mark.parametrize(
+    ("limit", "threads"),
+    [("max 100000", 64), ("400000 100000", 4), ("150000 100000", 1), ("20000 100000", 1)],
+)
+def test_the_limit_of_cgroup_v2_counts(tmp_path: Path, limit: str, threads: int) -> None:
+    write(tmp_path, "proc/self/cgroup", "0::/\n")
+    write(tmp_path, "sys/fs/cgroup/cpu.max", f"{limit}\n")
+    assert usable_cpus(tmp_path) == threads
+
+
+@pytest.mark.usefixtures("processors")
+def test_a_limit_of_a_group_above_counts_too(tmp_path: Path) -> None:
+    write(tmp_path, "proc/self/cgroup", "0::/kubepods/pod1/container\n")
+    write(tmp_path, "sys/fs/cgroup/kubepods/pod1/container/cpu.max", "max 100000\n")
+    write(tmp_path, "sys/fs/cgroup/kubepods/pod1/cpu.max", "300000 100000\n")
+    assert usable_cpus(tmp_path) == 3
+
+
+@pytest.mark.usefixtures("processors")
+@pytest.mark.parametrize("group", ["", "kubepods/pod1/"])
+@pytest.mark.parametrize(("quota", "threads"), [("-1", 64), ("250000", 2)])
+def test_the_limit_of_cgroup_v1_counts(
+    tmp_path: Path, group: str, quota: str, threads: int
+) -> None:
+    write(tmp_path, "proc/self/cgroup", "4:memory:/x\n3:cpuacct,cpu:/kubepods/pod1\n")
+    write(tmp_path, f"sys/fs/cgroup/cpu,cpuacct/{group}cpu.cfs_quota_us", f"{quota}\n")
+    write(tmp_path, f"sys/fs/cgroup/cpu,cpuacct/{group}cpu.cfs_period_us", "100000\n")
+    assert usable_cpus(tmp_path) == threads
+
+
+@pytest.mark.usefixtures("processors")
+def test_without_a_limit_the_processors_count(tmp_path: Path) -> None:
+    assert usable_cpus(tmp_path) == 64
+
+
+def test_a_cost_grows_by_the_row() -> None:
+    cost = Cost(first=3.0, row=2.0)
+    assert [cost.of(rows) for rows in (0, 1, 2, 11)] == [3.0, 3.0, 5.0, 23.0]
+
+
+def test_a_long_inference_leaves_the_event_loop(tmp_path: Path) -> None:
+    with running_server(slow_bundle(tmp_path)) as server:
+        answer = server.infer({"inputs": [tensor("size", "INT64", [1], [3])]})
+        names = {thread.name for thread in threading.enumerate()}
+    assert answer.status_code == 200
+    assert any(name.startswith("inference") for name in names)
+
+
+def test_values_that_the_graph_cannot_compute_with_are_the_clients(tmp_path: Path) -> None:
+    values = helper.make_tensor("values", 1, [2], [10.0, 20.0])
+    model = graph(
+        [helper.make_node("Gather", ["values", "index"], ["value"])],
+        [value_info("index", "INT64", [None])],
+        [value_info("value", "FP32", [None])],
+        [values],
+    )
+    signed = signature(
+        [Tensor(name="index", datatype="INT64", shape=(-1,))],
+        [Tensor(name="value", datatype="FP32", shape=(-1,))],
+    )
+    rows = {
+        "inputs": [tensor("index", "INT64", [2], [0, 1])],
+        "outputs": [tensor("value", "FP32", [2], [10, 20])],
+    }
+    with running_server(write_bundle(tmp_path, model, signed, rows)) as server:
+        wrong = server.infer({"inputs": [tensor("index", "INT64", [1], [7])]})
+        right = server.infer({"inputs": [tensor("index", "INT64", [1], [1])]})
+    assert wrong.status_code == 400
+    assert "the model cannot compute with these values: indices element out of" in wrong.text
+    assert right.json()["outputs"][0]["data"] == [20.0]
