@@ -23,6 +23,9 @@ CHART = ROOT / "charts" / "regnant"
 VALUES = Path(__file__).parent / "values"
 INSTALLATIONS = tuple(sorted(path.stem for path in VALUES.glob("*.yaml")))
 
+# Without a version each helm takes the one that it was built with.
+_TEMPLATE = ("template", RELEASE, str(CHART), f"--kube-version={KUBERNETES_VERSIONS[0]}")
+
 Manifest = dict[str, Any]
 
 
@@ -74,13 +77,22 @@ def render(installation: str = "", *words: str) -> Rendering:
 @functools.cache
 def _render(installation: str, words: tuple[str, ...]) -> Rendering:
     chosen = [f"--values={VALUES / installation}.yaml"] if installation else []
-    text = helm("template", RELEASE, str(CHART), f"--namespace={NAMESPACE}", *chosen, *words)
+    text = helm(*_TEMPLATE, f"--namespace={NAMESPACE}", *chosen, *words)
     return Rendering(text, tuple(_documents(text)))
+
+
+@functools.cache
+def notes(installation: str = "") -> str:
+    """What helm tells the user after an installation."""
+    chosen = [f"--values={VALUES / installation}.yaml"] if installation else []
+    place = f"--namespace={NAMESPACE}"
+    said = helm("install", RELEASE, str(CHART), place, "--dry-run=client", *chosen)
+    return said.partition("\nNOTES:\n")[2]
 
 
 def refusal(*words: str) -> str:
     """What helm says of values that the chart must refuse."""
-    finished = _helm("template", RELEASE, str(CHART), *words)
+    finished = _helm(*_TEMPLATE, *words)
     assert finished.returncode != 0, "helm accepted what the chart must refuse"
     return finished.stderr
 
@@ -94,7 +106,7 @@ def helm(*words: str) -> str:
 
 def _helm(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [_program(), *words, f"--kube-version={KUBERNETES_VERSIONS[0]}"],
+        [_program(), *words],
         capture_output=True,
         text=True,
         check=False,

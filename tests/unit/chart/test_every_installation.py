@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from e2e.cluster.settings import KUBERNETES_VERSIONS
 from e2e.installation import NAMESPACE
 from tests.unit.chart.rendering import CHART, INSTALLATIONS, VALUES, Manifest, helm, render
 
@@ -24,7 +25,8 @@ def key(item: Manifest) -> tuple[str, str, str]:
 
 
 def test_helm_lint_finds_no_fault(installation: str) -> None:
-    helm("lint", "--strict", str(CHART), f"--values={VALUES / installation}.yaml")
+    version = f"--kube-version={KUBERNETES_VERSIONS[0]}"
+    helm("lint", "--strict", version, str(CHART), f"--values={VALUES / installation}.yaml")
 
 
 def test_no_object_is_made_twice(installation: str) -> None:
