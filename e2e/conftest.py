@@ -7,18 +7,14 @@ logs of its namespaces and of the operator in e2e/artifacts/TEST/.
 
 from __future__ import annotations
 
-import re
-import shutil
-import uuid
 from collections.abc import Generator, Iterator
-from pathlib import Path
 
 import pytest
 
 from e2e.harness import Cluster
-from e2e.installation import NAMESPACE, Installation, install
+from e2e.installation import Installation, install
+from e2e.namespaces import Namespaces
 
-ARTIFACTS = Path(__file__).resolve().parent / "artifacts"
 _OUTCOMES: pytest.StashKey[dict[str, pytest.TestReport]] = pytest.StashKey()
 
 
@@ -45,54 +41,18 @@ def regnant(cluster: Cluster) -> Installation:
 
 
 @pytest.fixture
-def new_namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[NamespaceMaker]:
+def new_namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Namespaces]:
     """Makes namespaces that are gone after the test, and dumped first if it failed."""
-    maker = NamespaceMaker(cluster, request.node)
-    yield maker
-    maker.finish()
+    namespaces = Namespaces(cluster, request.node.name)
+    yield namespaces
+    reports = request.node.stash.get(_OUTCOMES, {}).values()
+    failures = [str(report.longrepr) for report in reports if report.failed]
+    if failures:
+        namespaces.dump("\n\n".join(failures))
+    namespaces.delete()
 
 
 @pytest.fixture
-def namespace(new_namespace: NamespaceMaker) -> str:
+def namespace(new_namespace: Namespaces) -> str:
     """A fresh namespace that admits restricted pods only."""
     return new_namespace()
-
-
-class NamespaceMaker:
-    """Call it for a fresh namespace of the test."""
-
-    def __init__(self, cluster: Cluster, test: pytest.Item) -> None:
-        self._cluster = cluster
-        self._test = test
-        self._made: list[str] = []
-
-    def __call__(self) -> str:
-        """Make one, named after the test."""
-        word = re.sub(r"[^a-z0-9]+", "-", self._test.name.removeprefix("test_").lower())
-        name = f"e2e-{word[:32].strip('-')}-{uuid.uuid4().hex[:6]}"
-        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-        self._cluster.apply(
-            {
-                "apiVersion": "v1",
-                "kind": "Namespace",
-                "metadata": {"name": name, "labels": labels},
-            }
-        )
-        self._made.append(name)
-        return name
-
-    def finish(self) -> None:
-        """Dump after a failure, then delete."""
-        outcomes = self._test.stash.get(_OUTCOMES, {})
-        if any(report.failed for report in outcomes.values()):
-            self._dump(outcomes)
-        for name in self._made:
-            self._cluster.delete("namespace", name, wait=False)
-
-    def _dump(self, outcomes: dict[str, pytest.TestReport]) -> None:
-        folder = ARTIFACTS / re.sub(r"[^A-Za-z0-9_.-]+", "-", self._test.name)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        said = "\n\n".join(str(report.longrepr) for report in outcomes.values() if report.failed)
-        (folder / "failure.txt").write_text(said)
-        self._cluster.dump([*self._made, NAMESPACE], folder)
