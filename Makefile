@@ -18,7 +18,7 @@ COVER := --cov --cov-report=
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' Makefile
 
 .PHONY: venv
 venv: .venv/.current ## Make .venv with everything that is locked in uv.lock
