@@ -21,14 +21,14 @@ from regnant.lifecycle import inference_service as lifecycle
 from regnant.lifecycle import serving_plan
 from regnant.lifecycle.decision import Decision
 from regnant.lifecycle.diagnosis import Fault, diagnose, is_ready
-from regnant.lifecycle.inference_service import (
+from regnant.lifecycle.serving_plan import Service
+from regnant.lifecycle.serving_state import (
     Candidate,
     Observed,
     RouterHealth,
     ServerHealth,
     Verification,
 )
-from regnant.lifecycle.serving_plan import Service
 from regnant.manifests import names, router, server
 from regnant.manifests.platform import Platform
 from regnant.probes.errors import ProbeError

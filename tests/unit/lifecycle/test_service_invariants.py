@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from regnant.api.inference_service import InferenceServiceSpec
 from regnant.lifecycle import serving_plan
 from regnant.lifecycle.diagnosis import Fault
-from regnant.lifecycle.inference_service import ServerHealth
+from regnant.lifecycle.serving_state import ServerHealth
 from tests.unit.lifecycle.worlds import ServiceWorld
 
 FAULTS = (

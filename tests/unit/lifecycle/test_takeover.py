@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from regnant.api.inference_service import InferenceServiceSpec
 from regnant.lifecycle.diagnosis import Fault
-from regnant.lifecycle.inference_service import ServerHealth
+from regnant.lifecycle.serving_state import ServerHealth
 from tests.unit.lifecycle.worlds import ServiceWorld, digest, serving_world
 
 

@@ -16,7 +16,7 @@ from regnant.api.resources import Resource
 from regnant.lifecycle import inference_service, serving_plan
 from regnant.lifecycle.decision import Announcement, Decision
 from regnant.lifecycle.diagnosis import Fault
-from regnant.lifecycle.inference_service import (
+from regnant.lifecycle.serving_state import (
     Candidate,
     Observed,
     RouterHealth,

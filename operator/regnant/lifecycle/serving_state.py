@@ -1,0 +1,116 @@
+"""What is seen of an InferenceService, and which phase it is in.
+
+The records that decisions rest on, without any decision: `inference_service` makes those. The phase
+is derived here from the dates that the status holds, and from nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from regnant.api.inference_service import InferenceServiceStatus, Serving
+from regnant.api.model_version import Artifact
+from regnant.lifecycle import serving_plan
+from regnant.lifecycle.diagnosis import Fault
+from regnant.lifecycle.serving_plan import Service
+from regnant.manifests.platform import Platform
+
+
+class Phase(StrEnum):
+    """Where a service is; derived from the status, never stored as an input."""
+
+    WAITING = "Waiting"
+    PREPARING = "Preparing"
+    VERIFYING = "Verifying"
+    PROMOTING = "Promoting"
+    WATCHING = "Watching"
+    ROLLING_BACK = "RollingBack"
+    SERVING = "Serving"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A ModelVersion of the model line."""
+
+    version: int
+    artifact: Artifact
+
+
+@dataclass(frozen=True, slots=True)
+class ServerHealth:
+    """How the servers of one version are."""
+
+    desired: int
+    ready: int
+    fault: Fault | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every server is ready."""
+        return self.ready >= self.desired > 0
+
+
+@dataclass(frozen=True, slots=True)
+class RouterHealth:
+    """How the routers are, and which configuration each ready one was seen to have."""
+
+    desired: int = 0
+    ready: int = 0
+    revisions: tuple[str, ...] = ()
+    fault: Fault | None = None
+
+    def have(self, revision: str) -> bool:
+        """Whether there are routers, and every one has that configuration."""
+        return bool(self.revisions) and all(seen == revision for seen in self.revisions)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How a candidate answered its golden rows through every router."""
+
+    digest: str
+    passed: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """All that a decision on an InferenceService rests on."""
+
+    service: Service
+    platform: Platform
+    versions: tuple[Candidate, ...] = ()
+    servers: Mapping[str, ServerHealth] = field(default_factory=dict)
+    """By digest."""
+    server_names: frozenset[str] = frozenset()
+    """The Deployments of servers that exist."""
+    routers: RouterHealth = RouterHealth()
+    verification: Verification | None = None
+    obstacle: Fault | None = None
+    """What the cluster refused when the last decision was carried out."""
+
+    def server(self, serving: Serving | None) -> ServerHealth:
+        """The health of a version's servers; none at all when there are none."""
+        missing = ServerHealth(0, 0)
+        return self.servers.get(serving.digest, missing) if serving else missing
+
+    def routed(self) -> bool:
+        """Whether every router has the configuration that the status asks for."""
+        routing = serving_plan.routing(self.service, self.service.status)
+        return self.routers.have(routing.revision)
+
+
+def phase(status: InferenceServiceStatus, candidate: ServerHealth) -> Phase:
+    """Where the service is."""
+    transition = status.rollout
+    if transition is None:
+        return Phase.SERVING if status.champion else Phase.WAITING
+    if transition.rollback:
+        return Phase.ROLLING_BACK
+    if transition.promoted_at:
+        return Phase.WATCHING
+    if transition.verified_at:
+        return Phase.PROMOTING
+    return Phase.VERIFYING if candidate.complete else Phase.PREPARING
