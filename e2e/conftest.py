@@ -7,18 +7,14 @@ logs of its namespaces and of the operator in e2e/artifacts/TEST/.
 
 from __future__ import annotations
 
-import re
-import shutil
-import uuid
 from collections.abc import Generator, Iterator
-from pathlib import Path
 
 import pytest
 
 from e2e.harness import Cluster
-from e2e.installation import NAMESPACE, Installation, install
+from e2e.installation import Installation, install
+from e2e.namespaces import Namespaces
 
-ARTIFACTS = Path(__file__).resolve().parent / "artifacts"
 _OUTCOMES: pytest.StashKey[dict[str, pytest.TestReport]] = pytest.StashKey()
 
 
@@ -45,15 +41,19 @@ def regnant(cluster: Cluster) -> Installation:
 
 
 @pytest.fixture
-def new_namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[NamespaceMaker]:
+def new_namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Namespaces]:
     """Makes namespaces that are gone after the test, and dumped first if it failed."""
-    maker = NamespaceMaker(cluster, request.node)
-    yield maker
-    maker.finish()
+    namespaces = Namespaces(cluster, request.node.name)
+    yield namespaces
+    reports = request.node.stash.get(_OUTCOMES, {}).values()
+    failures = [str(report.longrepr) for report in reports if report.failed]
+    if failures:
+        namespaces.dump("\n\n".join(failures))
+    namespaces.delete()
 
 
 @pytest.fixture
-def namespace(new_namespace: NamespaceMaker) -> str:
+def namespace(new_namespace: Namespaces) -> str:
     """A fresh namespace that admits restricted pods only."""
     return new_namespace()
 
@@ -62,49 +62,8 @@ def namespace(new_namespace: NamespaceMaker) -> str:
 def shared_namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     """One fresh namespace for the tests of a module; dumped if any of them fails."""
     failed_before = request.session.testsfailed
-    maker = NamespaceMaker(cluster, request.node)
-    yield maker()
+    namespaces = Namespaces(cluster, request.node.name.removesuffix(".py"))
+    yield namespaces()
     if request.session.testsfailed > failed_before:
-        maker.dump("a test of this module failed")
-    maker.finish()
-
-
-class NamespaceMaker:
-    """Call it for a fresh namespace of a test, or of a module of tests."""
-
-    def __init__(self, cluster: Cluster, test: pytest.Item | pytest.Collector) -> None:
-        self._cluster = cluster
-        self._test = test
-        self._made: list[str] = []
-
-    def __call__(self) -> str:
-        """Make one, named after the test."""
-        word = re.sub(r"[^a-z0-9]+", "-", self._test.name.removeprefix("test_").lower())
-        name = f"e2e-{word[:32].strip('-')}-{uuid.uuid4().hex[:6]}"
-        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-        self._cluster.apply(
-            {
-                "apiVersion": "v1",
-                "kind": "Namespace",
-                "metadata": {"name": name, "labels": labels},
-            }
-        )
-        self._made.append(name)
-        return name
-
-    def finish(self) -> None:
-        """Dump if the test failed, then delete without waiting."""
-        reports = self._test.stash.get(_OUTCOMES, {}).values()
-        failures = [str(report.longrepr) for report in reports if report.failed]
-        if failures:
-            self.dump("\n\n".join(failures))
-        for name in self._made:
-            self._cluster.delete("namespace", name, wait=False)
-
-    def dump(self, failure: str) -> None:
-        """Leave what is needed to see why, and what the operator did meanwhile."""
-        folder = ARTIFACTS / re.sub(r"[^A-Za-z0-9_.-]+", "-", self._test.name)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        (folder / "failure.txt").write_text(failure)
-        self._cluster.dump([*self._made, NAMESPACE], folder)
+        namespaces.dump("a test of this module failed")
+    namespaces.delete()

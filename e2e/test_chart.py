@@ -20,9 +20,9 @@ import yaml
 from e2e.access import Access, ProgramError
 from e2e.cluster.control_plane import COMPONENT_CONTEXT, component_control_plane
 from e2e.cluster.settings import CHECKOUT
-from e2e.conftest import NamespaceMaker
 from e2e.harness import CHART, Cluster, Manifest, condition_of
 from e2e.installation import Installation, install
+from e2e.namespaces import Namespaces
 from e2e.traffic import Users
 
 EXAMPLES = CHECKOUT / "docs" / "examples"
@@ -238,7 +238,7 @@ def test_the_expressions_of_the_policy_fit_the_schema_that_they_read(
 
 
 def test_a_release_comes_up_changes_and_goes(
-    regnant: Installation, cluster: Cluster, new_namespace: NamespaceMaker
+    regnant: Installation, cluster: Cluster, new_namespace: Namespaces
 ) -> None:
     namespace = new_namespace()
     mine = install(
@@ -296,9 +296,7 @@ def test_an_upgrade_of_the_operator_under_load_fails_no_request(
 
 
 @pytest.mark.usefixtures("regnant")
-def test_two_namespaces_never_touch_each_other(
-    cluster: Cluster, new_namespace: NamespaceMaker
-) -> None:
+def test_two_namespaces_never_touch_each_other(cluster: Cluster, new_namespace: Namespaces) -> None:
     leaving, staying = new_namespace(), new_namespace()
     _serve(cluster, [leaving, staying])
     before = _children(cluster, staying)
