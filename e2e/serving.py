@@ -1,0 +1,326 @@
+"""One InferenceService as its user meets it: applied, asked from another pod, awaited.
+
+    service = Service(cluster, namespace)
+    service.apply(watch="5s")
+    service.release(1, shelf.put(good(1.0)))
+    service.wait_for_champion(1)
+    answer = service.ask_pod().post(service.url + "/infer", request())
+
+Nothing here knows how the operator works; it reads status, conditions and Events.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from e2e import bundles
+from e2e.cluster.settings import Settings
+from e2e.harness import Cluster, Manifest, condition_of
+from e2e.namespaces import Namespaces
+from e2e.traffic import Outcome, Users
+
+MODEL = "line"
+LABELS = "app.kubernetes.io/managed-by=regnant"
+SERVERS = "app.kubernetes.io/name=server"
+ROUTERS = "app.kubernetes.io/name=router"
+PATIENCE = 90
+_ASK = """
+import http.client, json, sys, urllib.parse
+asked = json.load(sys.stdin)
+url = urllib.parse.urlsplit(asked["url"])
+connection = http.client.HTTPConnection(url.hostname, url.port or 80, timeout=30)
+body = asked["body"].encode() + b" " * asked["padding"] if asked["body"] is not None else None
+try:
+    connection.request(asked["method"], url.path, body, asked["headers"])
+except ConnectionError:
+    pass  # refused while it was still being sent; the answer is there
+answer = connection.getresponse()
+text = answer.read().decode()
+headers = {name.lower(): value for name, value in answer.getheaders()}
+print(json.dumps({"status": answer.status, "headers": headers, "text": text}))
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a user got."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        """The body."""
+        return json.loads(self.text)
+
+    @property
+    def version(self) -> str:
+        """The version that gave it."""
+        return self.headers.get("x-regnant-version", "")
+
+
+class Asker:
+    """A pod that asks one question at a time, as any pod of the cluster may."""
+
+    def __init__(self, cluster: Cluster, namespace: str, name: str = "asker") -> None:
+        self._cluster, self._namespace, self._name = cluster, namespace, name
+
+    def start(self) -> Asker:
+        """Run the pod; it lives as long as its namespace."""
+        self._cluster.apply(_asker(self._name), self._namespace)
+        self._cluster.wait_for_condition("pod", self._name, self._namespace, "Ready")
+        return self
+
+    def get(self, url: str) -> Answer:
+        """Ask without a body."""
+        return self.send("GET", url, None)
+
+    def infer(self, url: str, document: object, **headers: str) -> Answer:
+        """Ask the model; in a header's name, `_` stands for `-`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.send("POST", f"{url}/infer", json.dumps(document), headers=named)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        body: str | None,
+        *,
+        headers: dict[str, str] | None = None,
+        padding: int = 0,
+    ) -> Answer:
+        """Send any body, followed by so many blanks."""
+        given = {"content-type": "application/json"} | (headers or {})
+        asked = {"method": method, "url": url, "body": body, "headers": given, "padding": padding}
+        said = self._cluster.kubectl(
+            "exec",
+            "--stdin",
+            f"--namespace={self._namespace}",
+            self._name,
+            "--",
+            "python3",
+            "-c",
+            _ASK,
+            stdin=json.dumps(asked),
+        )
+        return Answer(**json.loads(said))
+
+
+class Service:
+    """An InferenceService of the model line `line`, and its ModelVersions."""
+
+    def __init__(
+        self, cluster: Cluster, namespace: str, name: str = "line", model: str = MODEL
+    ) -> None:
+        self.cluster, self.namespace, self.name, self.model = cluster, namespace, name, model
+        self.url = f"http://{name}.{namespace}.svc/v2/models/{model}"
+
+    # What its owner does
+
+    def apply(
+        self,
+        *,
+        watch: str = "1s",
+        deadline: str = "60s",
+        replicas: int = 1,
+        routers: int = 1,
+        pin: int | None = None,
+        retry_token: str = "",
+    ) -> None:
+        """Say how it is to be."""
+        rollout = {"watch": {"duration": watch}, "progressDeadline": deadline}
+        spec: Manifest = {
+            "modelName": self.model,
+            "server": {"replicas": replicas},
+            "router": {"replicas": routers},
+            "rollout": rollout | ({"retryToken": retry_token} if retry_token else {}),
+        }
+        if pin is not None:
+            spec["champion"] = {"version": pin}
+        self.cluster.apply(_resource("InferenceService", self.name, spec), self.namespace)
+
+    def release(self, number: int, artifact: Manifest) -> None:
+        """Register a bundle as a version of the model line."""
+        spec = {"modelName": self.model, "version": number, "artifact": artifact}
+        name = self.version_name(number)
+        self.cluster.apply(_resource("ModelVersion", name, spec), self.namespace)
+
+    def version_name(self, number: int) -> str:
+        """The ModelVersion's name."""
+        return f"{self.model}-{number}"
+
+    # What its status says
+
+    def get(self) -> Manifest:
+        """The whole object."""
+        return self.cluster.get("inferenceservice", self.name, self.namespace)
+
+    @property
+    def status(self) -> Manifest:
+        """Its status; empty before the operator saw it."""
+        found: Manifest = self.get().get("status", {})
+        return found
+
+    def condition(self, kind: str) -> Manifest:
+        """A condition, which must be there."""
+        found = condition_of(self.get(), kind)
+        assert found is not None, f"no condition {kind}"
+        return found
+
+    def events(self, reason: str) -> list[Manifest]:
+        """Its Events of one reason."""
+        found = self.cluster.events(self.namespace, about=self.name)
+        return [event for event in found if event["reason"] == reason]
+
+    def wait_for_champion(self, number: int, *, seconds: float = PATIENCE) -> Manifest:
+        """Return when that version answers; gives the status."""
+        return self._wait(
+            f"version {number} is the champion",
+            lambda status: status.get("champion", {}).get("version") == number,
+            seconds,
+        )
+
+    def wait_until_settled(self, *, seconds: float = PATIENCE) -> Manifest:
+        """Return when no takeover is under way and no server is being retired."""
+        return self._wait(
+            "it has settled",
+            lambda status: not status.get("rollout") and not status.get("retiring"),
+            seconds,
+        )
+
+    def wait_for_rejection(self, number: int, *, seconds: float = PATIENCE) -> Manifest:
+        """Return when that version was turned down; gives the entry of `status.rejected`."""
+        status = self._wait(
+            f"version {number} is rejected", lambda found: _rejection(found, number), seconds
+        )
+        found = _rejection(status, number)
+        assert found is not None
+        return found
+
+    def wait_for_condition(
+        self, kind: str, reason: str, *, status: str = "True", seconds: float = PATIENCE
+    ) -> Manifest:
+        """Return when a condition has a reason; gives the condition."""
+        self.cluster.wait_for_condition(
+            "inferenceservice",
+            self.name,
+            self.namespace,
+            kind,
+            status=status,
+            reason=reason,
+            seconds=seconds,
+        )
+        return self.condition(kind)
+
+    def _wait(self, what: str, holds: Any, seconds: float) -> Manifest:
+        found = self.cluster.wait_for_object(
+            "inferenceservice",
+            self.name,
+            self.namespace,
+            lambda item: holds(item.get("status", {})),
+            what=f"{what} (InferenceService {self.name})",
+            seconds=seconds,
+        )
+        status: Manifest = found["status"]
+        return status
+
+    # What is seen from outside
+
+    @contextmanager
+    def users(self, *, per_second: float = 50) -> Iterator[Load]:
+        """Users who ask at a steady pace until the block ends; `load.outcome` is theirs."""
+        load = Load(Users(self.cluster, self.namespace, f"users-of-{self.name}"))
+        load.users.start(f"{self.url}/infer", bundles.request(), per_second=per_second)
+        yield load
+        load.outcome = load.users.stop()
+
+    def deployments(self, selector: str = SERVERS) -> dict[str, Manifest]:
+        """Its Deployments by name."""
+        found = self.cluster.find_all("deployments", self.namespace, f"{LABELS},{selector}")
+        mine = f"regnant.dev/owner={self.name}"
+        key, value = mine.split("=")
+        return {
+            item["metadata"]["name"]: item
+            for item in found
+            if item["metadata"]["labels"].get(key) == value
+        }
+
+    def pods(self, selector: str = SERVERS) -> list[Manifest]:
+        """Its pods that are not on their way out."""
+        chosen = f"{LABELS},{selector},regnant.dev/owner={self.name}"
+        found = self.cluster.find_all("pods", self.namespace, chosen)
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+
+class Load:
+    """Users at work, and what became of their requests once they stopped."""
+
+    def __init__(self, users: Users) -> None:
+        self.users = users
+        self.outcome = Outcome(0, {}, {}, {})
+
+    def assert_nobody_failed(self, *, versions: set[str], at_least: int = 50) -> None:
+        """Every request was answered, by these versions and no other."""
+        assert self.outcome.sent >= at_least, self.outcome
+        assert self.outcome.failed == 0, self.outcome
+        assert set(self.outcome.versions) == versions, self.outcome
+
+
+@contextmanager
+def shared_namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace for the tests of one module; dumped if one of them fails."""
+    failed_before = request.session.testsfailed
+    namespaces = Namespaces(cluster, request.node.name.removesuffix(".py"))
+    yield namespaces()
+    if request.session.testsfailed > failed_before:
+        namespaces.dump("one of the module's tests failed")
+    namespaces.delete()
+
+
+def _rejection(status: Manifest, number: int) -> Manifest | None:
+    found: list[Manifest] = status.get("rejected", [])
+    return next((one for one in found if one["version"] == number), None)
+
+
+def _resource(kind: str, name: str, spec: Manifest) -> Manifest:
+    return {
+        "apiVersion": "regnant.dev/v1alpha1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": spec,
+    }
+
+
+def _asker(name: str) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "terminationGracePeriodSeconds": 0,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65532,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [
+                {
+                    "name": "asker",
+                    "image": Settings.from_environment().image("python"),
+                    "command": ["python3", "-c", "import signal; signal.pause()"],
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                }
+            ],
+        },
+    }
