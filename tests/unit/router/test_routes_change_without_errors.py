@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from regnant.manifests.routing import Routing
-from tests.unit.router.running_router import Router, Server, running_router
+from tests.unit.router.running_router import Server, running_router
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,10 +31,18 @@ def answered_by(champion: Server, *others: Server, fallback: Server | None = Non
 class OpenLoop:
     """Requests at a fixed rate, whether or not earlier ones were answered."""
 
-    def __init__(self, router: Router) -> None:
-        self._router = router
-        self._tasks: list[asyncio.Task[str]] = []
+    def __init__(self, users: httpx.AsyncClient, question: object, header: str) -> None:
+        self._users = users
+        self._question = question
+        self._header = header
+        self._tasks: list[asyncio.Task[None]] = []
         self._going = True
+        self.outcomes: list[str] = []
+        """What each answer's header says, or what went wrong."""
+
+    @property
+    def asked(self) -> int:
+        return len(self._tasks)
 
     async def run(self) -> None:
         while self._going:
@@ -42,16 +50,18 @@ class OpenLoop:
             await asyncio.sleep(PERIOD)
 
     async def stop(self) -> list[str]:
-        """Every outcome: the version that answered, or what went wrong."""
+        """Ask nothing more, and return every outcome."""
         self._going = False
-        return list(await asyncio.gather(*self._tasks))
+        await asyncio.gather(*self._tasks)
+        return self.outcomes
 
-    async def _ask(self) -> str:
+    async def _ask(self) -> None:
         try:
-            answer = await self._router.users.post(INFER, json={})
+            answer = await self._users.post(INFER, json=self._question)
         except httpx.TransportError as error:
-            return repr(error)
-        return str(answer.headers["x-regnant-version"]) if answer.is_success else answer.text
+            self.outcomes.append(repr(error))
+            return
+        self.outcomes.append(answer.headers[self._header] if answer.is_success else answer.text)
 
 
 async def test_twenty_promotions_under_load_fail_no_request(
@@ -60,7 +70,7 @@ async def test_twenty_promotions_under_load_fail_no_request(
     async with running_router(tmp_path / "config", answered_by(old, new)) as router:
         await router.until_reached(old)
         await router.until_reached(new)
-        load = OpenLoop(router)
+        load = OpenLoop(router.users, {}, "x-regnant-version")
         sending = asyncio.create_task(load.run())
         for _ in range(10):
             await router.publish(answered_by(new, old, fallback=old))
