@@ -1,8 +1,10 @@
 """From a fitted pipeline to an ONNX graph with Regnant's interface.
 
 Inputs stay float64, because scikit-learn computes in float64 and a caller's numbers are float64.
-The outputs get the names and shapes of the contract: `label` and `probabilities`, or `prediction`,
-one row an answer. Whatever skl2onnx or ONNX Runtime cannot do is one reason, ExportUnsupported.
+The outputs get the names, types and shapes of the contract, whatever the estimator computes in:
+`label` and `probabilities`, or `prediction`, one row an answer, scores as float64. So a forest may
+follow a regression without any caller noticing. Whatever skl2onnx or ONNX Runtime cannot do is one
+reason, ExportUnsupported.
 """
 
 from __future__ import annotations
@@ -85,10 +87,15 @@ def _name_outputs(graph: Any, model: FittedModel) -> None:
         _rename_value(graph, PROBABILITIES, f"{PROBABILITIES}_of_graph")
         source = found[1].name
         source = f"{PROBABILITIES}_of_graph" if source == PROBABILITIES else source
-        graph.node.append(helper.make_node("Identity", [source], [PROBABILITIES]))
-        kind = found[1].type.tensor_type.elem_type
+        graph.node.append(_to_double(source, PROBABILITIES))
         shape = [None, len(model.classes)]
-        graph.output.append(helper.make_tensor_value_info(PROBABILITIES, kind, shape))
+        double = TensorProto.DOUBLE
+        graph.output.append(helper.make_tensor_value_info(PROBABILITIES, double, shape))
+
+
+def _to_double(source: str, target: str) -> Any:
+    """Every float32 is a float64, so this changes no value."""
+    return helper.make_node("Cast", [source], [target], to=TensorProto.DOUBLE)
 
 
 def _flatten(graph: Any, output: Any, name: str) -> None:
@@ -97,8 +104,12 @@ def _flatten(graph: Any, output: Any, name: str) -> None:
     _rename_value(graph, output.name, inner)
     shape = f"{name}_shape"
     graph.initializer.append(helper.make_tensor(shape, TensorProto.INT64, [1], [-1]))
-    graph.node.append(helper.make_node("Reshape", [inner, shape], [name]))
     kind = output.type.tensor_type.elem_type
+    flat = f"{name}_flat" if kind == TensorProto.FLOAT else name
+    graph.node.append(helper.make_node("Reshape", [inner, shape], [flat]))
+    if kind == TensorProto.FLOAT:
+        graph.node.append(_to_double(flat, name))
+        kind = TensorProto.DOUBLE
     graph.output.append(helper.make_tensor_value_info(name, kind, [None]))
 
 

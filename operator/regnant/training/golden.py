@@ -22,15 +22,17 @@ V2Value = str | int | float | bool | None
 
 
 def golden_json(proven: ProvenRows, layout: InputLayout, outputs: tuple[Tensor, ...]) -> bytes:
-    """Spell the first proven rows, which are of all kinds as the rows are shuffled."""
-    frame = proven.frame.iloc[:ROWS]
-    feeds = layout.feeds(frame)
+    """Spell the first proven rows, which are of all kinds as the rows are shuffled.
+
+    A row between two equal classes would fail on another machine for no fault, so it is left out,
+    unless there is no other.
+    """
+    rows = (proven.decided if len(proven.decided) else np.arange(len(proven.frame)))[:ROWS]
+    feeds = layout.feeds(proven.frame.iloc[rows])
     return canonical_json(
         {
             "inputs": [v2_tensor(tensor, feeds[tensor.name]) for tensor in layout.tensors()],
-            "outputs": [
-                v2_tensor(tensor, proven.answers[tensor.name][:ROWS]) for tensor in outputs
-            ],
+            "outputs": [v2_tensor(tensor, proven.answers[tensor.name][rows]) for tensor in outputs],
             "tolerance": TOLERANCE,
         }
     )

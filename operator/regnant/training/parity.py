@@ -31,11 +31,16 @@ Answers = dict[str, NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class ProvenRows:
-    """Rows on which both models agree, with the answers of ONNX Runtime."""
+    """Rows on which both models agree, with the answers of ONNX Runtime.
+
+    `decided` are the rows whose label does not hang on the order in which floats are added: between
+    two equal classes, ONNX Runtime chooses by its number of threads and the size of the batch.
+    """
 
     frame: pd.DataFrame
     answers: Answers
     report: ParityReport
+    decided: NDArray[np.intp]
 
 
 def prove_parity(
@@ -65,7 +70,8 @@ def prove_parity(
         ) from error
     answers = dict(zip(wanted, (np.asarray(value) for value in values), strict=True))
     report = compare(expected, answers, float(parity.tolerance), frame)
-    return ProvenRows(frame, answers, report)
+    decided = np.flatnonzero(_decided(answers, float(parity.tolerance), len(frame)))
+    return ProvenRows(frame, answers, report, decided)
 
 
 def _askable_rows(
@@ -143,10 +149,15 @@ def _flips(expected: Answers, answers: Answers, tolerance: float) -> NDArray[np.
     if LABEL not in expected:
         return np.array([], dtype=np.intp)
     flipped = expected[LABEL].astype(str) != answers[LABEL].astype(str)
-    if PROBABILITIES in expected:
-        top = np.sort(np.asarray(expected[PROBABILITIES], dtype=np.float64), axis=1)
-        flipped &= (top[:, -1] - top[:, -2]) > tolerance
-    return np.flatnonzero(flipped)
+    return np.flatnonzero(flipped & _decided(expected, tolerance, len(flipped)))
+
+
+def _decided(answers: Answers, tolerance: float, rows: int) -> NDArray[np.bool_]:
+    """Tell which rows have one class ahead of all others by more than the tolerance."""
+    if PROBABILITIES not in answers:
+        return np.ones(rows, dtype=np.bool_)
+    top = np.sort(np.asarray(answers[PROBABILITIES], dtype=np.float64), axis=1)
+    return np.asarray(top[:, -1] - top[:, -2] > tolerance)
 
 
 def _row(frame: pd.DataFrame, index: int) -> str:

@@ -17,6 +17,7 @@ from typing import TextIO
 class Stage(StrEnum):
     """What a training does, in order."""
 
+    CHECKING_SPEC = "CheckingSpec"
     FETCHING_DATA = "FetchingData"
     VALIDATING_DATA = "ValidatingData"
     SPLITTING = "Splitting"
@@ -34,7 +35,7 @@ class Progress:
 
     output: TextIO = field(default_factory=lambda: sys.stdout)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    stage: Stage = Stage.FETCHING_DATA
+    stage: Stage = Stage.CHECKING_SPEC
 
     def enter(self, stage: Stage, message: str) -> None:
         """Announce that a stage begins."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from regnant.training.progress import Progress
 from regnant.training.run_file import RunFile
@@ -27,6 +28,13 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegist
     binary = find_tool("REGNANT_REGISTRY_BIN", "registry", MODULE)
     with running_registry(binary, tmp_path_factory.mktemp("registry")) as running:
         yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def single_threaded() -> Iterator[None]:
+    """Small models gain nothing from threads, and lose a lot on a busy machine."""
+    with threadpool_limits(1):
+        yield
 
 
 def run_file(

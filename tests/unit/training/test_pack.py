@@ -181,7 +181,7 @@ FALSE_FILES: dict[str, tuple[str, str, str, str]] = {
 
 def test_a_model_that_answers_with_maps_is_refused(packed: Pack, output: Path) -> None:
     data, target = load_iris(return_X_y=True)
-    zipped = to_onnx(GaussianNB().fit(data, target), data[:1])
+    zipped = to_onnx(GaussianNB().fit(data, target), data[:1].astype(np.float32))
     (output / "model.onnx").write_bytes(zipped.SerializeToString())
     with pytest.raises(TrainingFailure, match=r"zipmap=False") as caught:
         packed()

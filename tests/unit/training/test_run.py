@@ -48,6 +48,7 @@ def run_command(directory: Path, run: dict[str, Any], *arguments: str, **variabl
         **os.environ,
         "REGNANT_RUN_FILE": str(directory / "run.json"),
         "REGNANT_TERMINATION_LOG": str(directory / "termination"),
+        "OMP_NUM_THREADS": "1",
         **variables,
     }
     command = [sys.executable, "-m", "regnant.training", *arguments]

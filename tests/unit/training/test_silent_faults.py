@@ -16,7 +16,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from regnant.training import environment
 from regnant.training.columns import FeatureColumn
-from regnant.training.errors import ExportUnsupported, ParityFailed, SpecInvalid
+from regnant.training.errors import ExportUnsupported, ParityFailed, SpecInvalid, TrainingFailed
 from regnant.training.export import export_onnx
 from regnant.training.fitting import fit
 from regnant.training.layout import InputLayout
@@ -193,3 +193,27 @@ def test_trees_are_found_inside_other_estimators() -> None:
     assert contains_trees(AdaBoostClassifier())
     assert contains_trees(BaggingClassifier())
     assert not contains_trees(BaggingClassifier(LogisticRegression()))
+
+
+def test_rows_that_a_transformer_refuses_are_left_out_of_the_comparison(
+    make_from_csv: MakeModel,
+) -> None:
+    """Counts below the smallest category make CategoricalNB raise; nobody can ask them."""
+    rows = "\n".join(f"{index % 3},{index % 4},{'ab'[index % 2]}" for index in range(60))
+    made = make_from_csv(
+        f"x,z,target\n{rows}\n",
+        estimator="sklearn.naive_bayes.CategoricalNB",
+        preprocessing="None",
+    )
+    assert made.report.rows == 1000
+
+
+def test_a_training_that_runs_out_of_memory_says_what_to_raise(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*arguments: Any, **options: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("sklearn.linear_model.LogisticRegression.fit", exhausted)
+    with pytest.raises(TrainingFailed, match=r"resources\.limits\.memory"):
+        make_model()
