@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol
 
-from regnant.api.meta import API_VERSION, ObjectRef
+from regnant.api.meta import API_VERSION, Kind, ObjectRef
 from regnant.api.resources import (
     InvalidResourceError,
     Resource,
@@ -33,6 +33,7 @@ from regnant.controllers.metrics import ResourceMetrics
 from regnant.controllers.queue import Key, Requeue
 from regnant.lifecycle.decision import Announcement, Decision
 from regnant.lifecycle.diagnosis import Fault
+from regnant.manifests import names
 from regnant.manifests.drift import is_current, stamped
 
 logger = logging.getLogger(__name__)
@@ -149,29 +150,22 @@ class Reconciler(Generic[SpecT, StatusT]):
             await seen.afterwards(decision)
 
     async def _apply(self, owner: ObjectRef, manifest: Manifest, children: Children) -> None:
-        """Make a child what it should be; one that is so already costs no request."""
-        target = ref(manifest)
-        live = children.get((target.kind, target.name))
-        if live is None:
-            await self._make(owner, manifest)
-            return
-        wanted = stamped(manifest)
-        if target.kind not in _CREATED_ONCE and not is_current(live, wanted):
-            await self._cluster.apply(wanted)
+        """Make a child what it should be; one that is so already costs no request.
 
-    async def _make(self, owner: ObjectRef, manifest: Manifest) -> None:
-        """Create a child under a name that must be free, or be ours."""
-        try:
-            await self._cluster.create(stamped(manifest))
-        except AlreadyExistsError:
-            live = await self._cluster.get(ref(manifest))
-            if live is None or _belongs_to(live, owner):
-                return
-            target = ref(manifest)
+        It is made by apply and not by create: fields that an object was created with belong to the
+        creation, and a later apply could never drop one that is not wanted any more.
+        """
+        target, wanted = ref(manifest), stamped(manifest)
+        live = children.get((target.kind, target.name)) or await self._cluster.get(target)
+        if live is None:
+            await self._cluster.apply(wanted)
+        elif not _belongs_to(live, owner):
             raise AlreadyExistsError(
                 f"{target.kind} {target.name} exists and is not {owner.kind} {owner.name}'s; "
                 f"delete it, or give the {owner.kind} another name"
-            ) from None
+            )
+        elif target.kind not in _CREATED_ONCE and not is_current(live, wanted):
+            await self._cluster.apply(wanted)
 
     async def _announce(self, owner: ObjectRef, announcement: Announcement) -> None:
         logger.info(
@@ -202,8 +196,10 @@ class Reconciler(Generic[SpecT, StatusT]):
 
 
 def _belongs_to(live: Mapping[str, Any], owner: ObjectRef) -> bool:
-    """Whether an object is the owner's, or has no owner and is of our making."""
-    references = live["metadata"].get("ownerReferences", [])
-    if not references:
-        return live["kind"] in _CREATED_ONCE
-    return any(reference["uid"] == owner.uid for reference in references)
+    """Whether an object is the owner's: by its owner reference, or else by our label."""
+    metadata = live["metadata"]
+    references = metadata.get("ownerReferences", [])
+    if references:
+        return any(reference["uid"] == owner.uid for reference in references)
+    labels: Mapping[str, str] = metadata.get("labels", {})
+    return live["kind"] == Kind.MODEL_VERSION or labels.get(names.OWNER) == owner.name
