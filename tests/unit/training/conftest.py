@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from regnant.training.progress import Progress
 from regnant.training.run_file import RunFile
