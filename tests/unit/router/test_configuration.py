@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regnant.manifests.router_config import Place, check, router_files
@@ -50,11 +50,13 @@ def routings(draw: st.DrawFn) -> Routing:
     return Routing("churn", "default", draw(st.text(max_size=20)), variants, champion, fallback)
 
 
+@settings(deadline=None)
 @given(routings())
 def test_every_routing_gives_files_that_hold_together(routing: Routing) -> None:
     assert check(router_files(routing)) == []
 
 
+@settings(deadline=None)
 @given(routings(), routings())
 def test_only_clusters_and_routes_depend_on_the_routing(one: Routing, other: Routing) -> None:
     first, second = router_files(one), router_files(other)
@@ -62,6 +64,7 @@ def test_only_clusters_and_routes_depend_on_the_routing(one: Routing, other: Rou
     assert _resources(first["lds.json"]) == _resources(second["lds.json"])
 
 
+@settings(deadline=None)
 @given(routings())
 def test_a_promotion_of_a_known_version_adds_and_removes_no_cluster(routing: Routing) -> None:
     for variant in routing.variants:
@@ -70,6 +73,7 @@ def test_a_promotion_of_a_known_version_adds_and_removes_no_cluster(routing: Rou
             assert _names(promoted) == _names(routing)
 
 
+@settings(deadline=None)
 @given(routings())
 def test_a_version_has_its_stand_in_before_it_has_traffic(routing: Routing) -> None:
     """The champion of today is who stands in for the champion of tomorrow."""

@@ -24,6 +24,8 @@ from tests.unit.serving.running_server import running_server
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.unit.serving.running_server import RunningServer
+
 
 def write(root: Path, path: str, content: str) -> None:
     file = root / path
@@ -108,3 +110,17 @@ def test_values_that_the_graph_cannot_compute_with_are_the_clients(tmp_path: Pat
     assert wrong.status_code == 400
     assert "the model cannot compute with these values: indices element out of" in wrong.text
     assert right.json()["outputs"][0]["data"] == [20.0]
+
+
+def test_a_fault_of_the_server_is_its_own_and_not_told_in_detail(
+    doubling: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr("regnant.serving.routes.encode_response", fail)
+    question = {"inputs": [tensor("features", "FP64", [1, 3], [1, 2, 3])]}
+    answers = [doubling.infer(question), doubling.client.get("/v2/health/live")]
+    assert [answer.status_code for answer in answers] == [500, 200]
+    assert answers[0].json() == {"error": "the server failed; its log says why"}
+    assert doubling.listener.admission.in_flight == 0
