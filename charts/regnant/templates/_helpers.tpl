@@ -131,7 +131,8 @@ matchExpressions:
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
+# What the kubelet says of a pod whose volumes cannot be mounted stands in Events alone.
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create]
+  verbs: [create, list]
 {{- end -}}

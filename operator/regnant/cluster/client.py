@@ -178,6 +178,14 @@ class Cluster:
         except AlreadyExistsError:
             return
 
+    async def warnings_about(self, target: Ref) -> Manifests:
+        """The Events of type Warning about one object, such as what the kubelet says of a pod."""
+        fields = f"regarding.kind={target.kind},regarding.name={target.name},type=Warning"
+        query = [("limit", _PAGE), ("fieldSelector", fields)]
+        path = collection("Event").path(target.namespace)
+        page = await self._send(Request("GET", path, query))
+        return list(page["items"])
+
     async def each(
         self, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
     ) -> AsyncIterator[Manifest]:

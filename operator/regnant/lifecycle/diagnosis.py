@@ -22,6 +22,14 @@ _LONGEST_STAGE = 64
 
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 _CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+_STARTING = {"ContainerCreating", "PodInitializing"}
+_MOUNTING = {"FailedMount", "FailedAttachVolume"}
+_VOLUME = re.compile(r'volume "(?P<name>[^"]+)" : (?P<words>.*)', re.DOTALL)
+_VOLUME_FIELDS = {
+    "data": "data.uri",
+    "data-credentials": "data.credentialsSecretRef",
+    "store-credentials": "the Secret of the store",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,34 @@ def diagnose(pods: Iterable[Mapping[str, Any]]) -> Fault | None:
     """The gravest fault of the pods: a final one first, then the one tried most often."""
     faults = [fault for pod in pods for fault in _faults(pod)]
     return max(faults, key=lambda fault: (fault.final, fault.restarts), default=None)
+
+
+def waits_for_volumes(pod: Mapping[str, Any]) -> bool:
+    """Whether the pod has a node and no container was created yet; its Events say why."""
+    found = list(containers(pod))
+    return bool(found) and all(
+        each.get("state", {}).get("waiting", {}).get("reason") in _STARTING for each in found
+    )
+
+
+def unmounted(warnings: Iterable[Mapping[str, Any]]) -> Fault | None:
+    """What the kubelet says of a volume that it cannot mount, among the Events of a pod."""
+    for event in warnings:
+        found = _VOLUME.search(event.get("note", ""))
+        # A cache that is still being filled is no fault of anybody's.
+        if event.get("reason") not in _MOUNTING or not found or "failed to sync" in found["words"]:
+            continue
+        field = _VOLUME_FIELDS.get(found["name"], f"volume {found['name']}")
+        return _not_mounted(field, found["words"].strip())
+    return None
+
+
+def _not_mounted(field: str, words: str) -> Fault:
+    return Fault(
+        "VolumeNotMounted",
+        f"{field}: {words[:400]}; create what is missing and the pod goes on by itself, or "
+        "correct the name",
+    )
 
 
 def is_ready(pod: Mapping[str, Any]) -> bool:
@@ -75,15 +111,21 @@ def _faults(pod: Mapping[str, Any]) -> Iterator[Fault]:
         return
     for condition in pod.get("status", {}).get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
-            yield Fault(
-                "Unschedulable",
-                f"no node can take the pod: {condition.get('message', '')}; lower the resources, "
-                "change the placement or add nodes",
-            )
+            yield _unschedulable(condition.get("message", ""))
     for container in containers(pod):
         fault = _container_fault(container)
         if fault:
             yield fault
+
+
+def _unschedulable(words: str) -> Fault:
+    if "persistentvolumeclaim" in words.lower():
+        return _not_mounted("data.uri", words.partition(". ")[0])
+    return Fault(
+        "Unschedulable",
+        f"no node can take the pod: {words}; lower the resources, change the placement or add "
+        "nodes",
+    )
 
 
 def _container_fault(container: Mapping[str, Any]) -> Fault | None:

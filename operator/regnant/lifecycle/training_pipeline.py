@@ -189,7 +189,15 @@ def _follow(observed: Observed, run: Run, now: datetime) -> Decision[TrainingPip
         case "Active":
             # A pod that just ended runs no more while its Job is still active: no step back.
             state = RunState.RUNNING if job.running or job.stage else run.state
-            moving = run.model_copy(update={"state": state, "stage": job.stage or run.stage})
+            wait = job.fault or Fault("", "")
+            moving = run.model_copy(
+                update={
+                    "state": state,
+                    "stage": job.stage or run.stage,
+                    "reason": wait.reason or None,
+                    "message": wait.message[:1024],
+                }
+            )
             updated = status.model_copy(update={"run": moving})
             decision = _conclude(observed, updated, report.under_way(moving, job.fault), now)
             return replace(decision, requeue_after=PROGRESS_INTERVAL)
@@ -272,7 +280,14 @@ def _finished(run: Run, job: Job, now: datetime) -> Run:
             }
         )
     return run.model_copy(
-        update={"state": RunState.SUCCEEDED, "finished_at": now, "stage": "Done", "result": result}
+        update={
+            "state": RunState.SUCCEEDED,
+            "finished_at": now,
+            "stage": "Done",
+            "reason": None,
+            "message": "",
+            "result": result,
+        }
     )
 
 
@@ -288,6 +303,8 @@ def _broken(run: Run, job: Job, now: datetime) -> Run:
     """The run after its Job failed: the Job's own reason where it has one, else the pod's fault."""
     fault = job.fault or Fault("Crashed", f"the Job failed: {job.reason or 'no reason was given'}")
     reason, message = _JOB_REASONS.get(job.reason, (fault.reason, fault.message))
+    if job.reason in _JOB_REASONS and run.message:
+        message = f"spec.activeDeadlineSeconds passed while it waited: {run.message}"
     return run.model_copy(
         update={
             "state": RunState.FAILED,

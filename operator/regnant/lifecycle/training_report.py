@@ -99,7 +99,9 @@ def _headline(run: Run) -> str:
 
 _PHASES = {"Registered": "Registered", "AlreadyTrained": "Registered", "GateNotMet": "Refused"}
 _STEPS = ("DataValid", "Trained", "Exported", "ParityPassed", "GatesPassed", "Registered")
+_BEFORE_THE_DATA = {"", "CheckingSpec"}
 _STAGE_STEP = {
+    "CheckingSpec": "Trained",
     "FetchingData": "DataValid",
     "ValidatingData": "DataValid",
     "Splitting": "DataValid",
@@ -111,6 +113,15 @@ _STAGE_STEP = {
     "Pushing": "Registered",
     "Reporting": "Registered",
 }
+
+
+def _before(step: str, run: Run) -> Finding:
+    """A step before the one that is reached: passed, unless the run went around it."""
+    skipped = run.stage in _BEFORE_THE_DATA
+    skipped |= step == "GatesPassed" and run.state is not RunState.SUCCEEDED
+    return Finding(
+        type=step, status=None if skipped else True, reason="NotReached" if skipped else "Passed"
+    )
 
 
 def phase(status: TrainingPipelineStatus, verdict: Verdict) -> str:
@@ -130,9 +141,9 @@ def steps(status: TrainingPipelineStatus, verdict: Verdict) -> tuple[Finding, ..
         at = _STEPS.index("GatesPassed") if verdict.reason == "GateNotMet" else len(_STEPS)
         at = _STEPS.index("Registered") if verdict.reason == "Registering" else at
     else:
-        at = _STEPS.index(_STAGE_STEP.get(run.stage, "Trained" if run.stage else "DataValid"))
+        at = _STEPS.index(_STAGE_STEP.get(run.stage, "Trained"))
     failing = verdict.state == "Failed"
-    findings = [Finding(type=step, status=True, reason="Passed") for step in _STEPS[:at]]
+    findings = [_before(step, run) for step in _STEPS[:at]]
     for position, step in enumerate(_STEPS[at:]):
         reached = position == 0
         findings.append(

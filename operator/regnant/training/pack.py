@@ -87,7 +87,7 @@ _METRICS = TypeAdapter(dict[str, float] | list[MeasuredMetric])
 def pack(run: RunFile, progress: Progress) -> dict[str, object]:
     """Check what the image left, and publish it."""
     output = Path(os.environ.get(OUTPUT_VARIABLE, DEFAULT_OUTPUT))
-    progress.enter(Stage.PACKING, f"what the container left in {output}")
+    progress.enter(Stage.EXPORTING, f"reading what the container left in {output}")
     model = _required(output, MODEL)
     session = _session(model)
     inputs, outputs = _interface(session)
@@ -95,6 +95,7 @@ def pack(run: RunFile, progress: Progress) -> dict[str, object]:
     golden = read_golden(_required(output, GOLDEN))
     progress.enter(Stage.CHECKING_PARITY, f"{golden.inputs[0].shape[0]} golden rows")
     replay(session, golden)
+    progress.enter(Stage.PACKING, "signature, golden rows and card")
     lineage = _lineage(run, output)
     signature = Signature(
         task=run.spec.data.task,
