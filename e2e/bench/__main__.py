@@ -1,0 +1,105 @@
+"""`python -m e2e.bench`: measure everything, print it, and put it into docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from e2e.bench import footprint, serving, training
+from e2e.bench.place import place
+from e2e.bench.report import Table, insert
+from e2e.cluster.settings import CHECKOUT
+from e2e.harness import Cluster
+from e2e.installation import Installation, install
+
+PAGE = CHECKOUT / "docs" / "benchmarks.md"
+_MIB_IN_KIB = 1024
+
+
+def main() -> int:
+    """Measure on the cluster of this checkout, or on the one that KUBE_CONTEXT names."""
+    asked = _arguments()
+    began = time.monotonic()
+    load = [os.getloadavg()[0]]
+    cluster = Cluster.from_environment()
+    tables = _measure(install(cluster), asked)
+    load.append(os.getloadavg()[0])
+    head = _circumstances(cluster, asked, load)
+    measured = "\n\n".join([head, *(table.markdown() for table in tables)])
+    print(f"\n{measured}\n")
+    insert(PAGE, measured)
+    print(f"{PAGE.relative_to(CHECKOUT)} is written, after {time.monotonic() - began:.0f} s.")
+    return 0
+
+
+def _measure(installation: Installation, asked: argparse.Namespace) -> list[Table]:
+    _say("The operator, started anew")
+    idle = footprint.measure_idle(installation)
+    with place(installation) as here:
+        _say("A training, in turns")
+        trainings = training.measure(here, asked.repetitions)
+        _say("A first answer, in turns")
+        answers = serving.measure(here, asked.repetitions, training.line(1))
+        _say(f"{asked.services} settled services")
+        settled = footprint.measure_settled(here, training.line(1), asked.services, asked.seconds)
+    return [
+        answers,
+        trainings,
+        footprint.memory_table(idle, settled),
+        footprint.settled_table(settled),
+    ]
+
+
+def _circumstances(cluster: Cluster, asked: argparse.Namespace, load: list[float]) -> str:
+    """When, of what and on what."""
+    nodes = cluster.find_all("nodes")
+    info, capacity = nodes[0]["status"]["nodeInfo"], nodes[0]["status"]["capacity"]
+    memory = int(capacity["memory"].removesuffix("Ki")) / _MIB_IN_KIB / 1024
+    commit = subprocess.run(
+        ["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    rows = {
+        "measured": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit or 'unknown'}",
+        "command": "`make bench`, which runs `python -m e2e.bench"
+        f" --repetitions={asked.repetitions} --services={asked.services}"
+        f" --seconds={asked.seconds:.0f}`",
+        "cluster": f"Kubernetes {info['kubeletVersion']}, nodes: {len(nodes)}, "
+        f"{info['osImage']}, {info['containerRuntimeVersion'].replace('://', ' ')}",
+        "a node": f"{capacity['cpu']} CPUs ({_cpu() if cluster.is_local else 'not known'}), "
+        f"{memory:.0f} GiB",
+        "load average": f"{load[0]:.1f} before, {load[1]:.1f} after, on this machine",
+    }
+    lines = ["| | |", "| --- | --- |", *(f"| {key} | {value} |" for key, value in rows.items())]
+    return "\n".join(lines)
+
+
+def _cpu() -> str:
+    """The processor's name: on the local cluster the node is this machine."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else os.uname().machine
+
+
+def _say(title: str) -> None:
+    print(f"\n\033[1m== {title}\033[0m", flush=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m e2e.bench", description=__doc__)
+    add = parser.add_argument
+    add("--repetitions", type=int, default=5, help="how often each time is taken")
+    add("--services", type=int, default=20, help="how many settled services there are")
+    add("--seconds", type=float, default=60, help="how long the settled services are watched")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Samples, tables, and the page that holds them.
+
+The page is written by people; only what stands between its two markers is made here.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+BEGIN = "<!-- measured: written by `make bench` -->"
+END = "<!-- measured: end -->"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The same thing, measured several times."""
+
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Sample:
+        """Any number of values, at least one."""
+        return cls(tuple(values))
+
+    @property
+    def median(self) -> float:
+        """The middle one."""
+        return statistics.median(self.values)
+
+    def cells(self, digits: int, unit: str = "") -> list[str]:
+        """The median and the spread, as two cells of a table."""
+        low, high = min(self.values), max(self.values)
+        tail = f" {unit}" if unit else ""
+        return [f"{self.median:.{digits}f}{tail}", f"{low:.{digits}f} to {high:.{digits}f}"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table, and what to know to read it."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str
+
+    def markdown(self) -> str:
+        """As it stands in the page."""
+        lines = [self.columns, ["---"] * len(self.columns), *self.rows]
+        text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        return f"### {self.title}\n\n{text}\n\n{self.note}"
+
+
+def verdict(value: float, limit: float) -> str:
+    """Whether a goal is met, in a word."""
+    return "met" if value <= limit else "missed"
+
+
+def insert(page: Path, measured: str) -> None:
+    """Put new figures where the old ones stand."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n\n{measured}\n\n{END}{after}", encoding="utf-8")
