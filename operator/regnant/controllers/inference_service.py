@@ -58,13 +58,13 @@ class InferenceServiceObserver:
             service=resource,
             platform=self.platform,
             versions=await self._versions(resource),
-            servers=_servers(resource.status, found["Pod"], found["Deployment"]),
+            servers=_servers(resource, found["Pod"]),
             server_names=frozenset(
                 one["metadata"]["name"]
                 for one in found["Deployment"]
                 if _component(one) == server.COMPONENT
             ),
-            routers=await self._routers(resource, routers, found["Deployment"]),
+            routers=await self._routers(resource, routers),
             obstacle=obstacle,
         )
         if lifecycle.wants_verification(observed):
@@ -91,14 +91,12 @@ class InferenceServiceObserver:
             and "deletionTimestamp" not in one["metadata"]
         )
 
-    async def _routers(
-        self, resource: Service, pods: Sequence[Manifest], deployments: Sequence[Manifest]
-    ) -> RouterHealth:
+    async def _routers(self, resource: Service, pods: Sequence[Manifest]) -> RouterHealth:
         ready = [pod for pod in pods if is_ready(pod)]
         asked = ready if _open(resource) else []
         revisions = [await self.prober.router_revision(pod["status"]["podIP"]) for pod in asked]
         return RouterHealth(
-            desired=_replicas(deployments, names.router(resource.metadata.name)),
+            desired=resource.spec.router.replicas,
             ready=len(ready),
             revisions=tuple(revision or "" for revision in revisions),
             fault=diagnose(pods),
@@ -164,28 +162,19 @@ def _roles(status: InferenceServiceStatus) -> set[tuple[str, int]]:
     return roles | {("rejected", rejection.version) for rejection in status.rejected}
 
 
-def _servers(
-    status: InferenceServiceStatus, pods: Sequence[Manifest], deployments: Sequence[Manifest]
-) -> dict[str, ServerHealth]:
-    """The health of each version's servers, by digest."""
+def _servers(resource: Service, pods: Sequence[Manifest]) -> dict[str, ServerHealth]:
+    """The health of each version's servers, by digest.
+
+    What is desired is the spec's word: a Deployment learns of it only when the decision is carried
+    out, and a service that is to grow would be called ready until then.
+    """
     health = {}
-    for digest in serving_plan.running(status):
+    for digest in serving_plan.running(resource.status):
         short = names.short(digest)
         own = [pod for pod in pods if pod["metadata"]["labels"].get(names.DIGEST) == short]
-        desired = sum(
-            int(one["spec"]["replicas"])
-            for one in deployments
-            if one["metadata"]["labels"].get(names.DIGEST) == short
-        )
         ready = sum(is_ready(pod) for pod in own)
-        health[digest] = ServerHealth(desired=desired, ready=ready, fault=diagnose(own))
+        health[digest] = ServerHealth(resource.spec.server.replicas, ready, diagnose(own))
     return health
-
-
-def _replicas(deployments: Sequence[Manifest], name: str) -> int:
-    return next(
-        (int(one["spec"]["replicas"]) for one in deployments if one["metadata"]["name"] == name), 0
-    )
 
 
 def _component(found: Manifest) -> str:
