@@ -327,7 +327,7 @@ def _describe(
         champion=observed.server(answering),
         candidate=candidate,
         routers=observed.routers,
-        newest=max((one.version for one in observed.versions), default=0),
+        digests={one.version: one.artifact.digest for one in observed.versions},
         next_up=next_up.version if next_up else 0,
         refused=rejected_digests(observed),
         obstacle=observed.obstacle,

@@ -6,11 +6,18 @@ operator understands.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from regnant.api.inference_service import InferenceServiceStatus, Rejection, Return, Serving
+from regnant.api.inference_service import (
+    InferenceServiceStatus,
+    Rejection,
+    Return,
+    Serving,
+    Transition,
+)
 from regnant.api.meta import Finding, settle
 from regnant.api.model import format_duration
 from regnant.lifecycle.decision import Announcement, Verdict
@@ -46,8 +53,8 @@ class Standing:
     candidate: Health
     routers: Health
     fallback_ready: int
-    newest: int
-    """The highest number among the model line's versions; 0 where there is none."""
+    digests: Mapping[int, str]
+    """The bundles of the model line's versions, by number."""
     next_up: int
     """The number of the version that will be tried next; 0 for none."""
     refused: frozenset[str]
@@ -59,6 +66,11 @@ class Standing:
     def model(self) -> str:
         """The model line."""
         return self.service.spec.model_name
+
+    @property
+    def newest(self) -> int:
+        """The highest number among the model line's versions; 0 where there is none."""
+        return max(self.digests, default=0)
 
     def name(self, version: int) -> str:
         """The ModelVersion's name."""
@@ -252,31 +264,29 @@ def _up_to_date(standing: Standing) -> Finding:
         return Finding(type="UpToDate", status=status, reason=reason, message=message)
 
     status, pin = standing.status, standing.service.spec.champion
-    champion = status.champion.version if status.champion else 0
     if status.rollout:
-        name = standing.name(status.rollout.to.version)
-        return finding(status=False, reason=standing.phase, message=f"{name} is taking over")
+        return finding(
+            status=False, reason=standing.phase, message=_taking_over(standing, status.rollout)
+        )
     if standing.next_up:
         name = standing.name(standing.next_up)
         return finding(status=False, reason="NextUp", message=f"{name} is tried next")
     wanted = pin.version if pin else standing.newest
+    champion = status.champion.version if status.champion else 0
     if champion and (champion == wanted or (not pin and champion > wanted)):
         return finding(
             status=True, reason="Serving", message=f"{standing.name(champion)} is what is asked for"
         )
-    rejection = _rejection(standing, wanted)
-    if rejection:
-        return finding(
-            status=False,
-            reason=rejection.reason,
-            message=f"{standing.name(wanted)} was rejected: {rejection.message}; correct it under "
-            "a new version, or set rollout.retryToken to try it again",
-        )
-    if wanted and wanted <= standing.newest and not pin:
+    if status.champion and standing.digests.get(wanted) == status.champion.digest:
         return finding(
             status=True,
             reason="SameBundle",
             message=f"{standing.name(wanted)} is the same bundle as the champion's",
+        )
+    rejection = _rejection(standing, wanted)
+    if rejection:
+        return finding(
+            status=False, reason=rejection.reason, message=_still_rejected(standing, rejection)
         )
     return finding(
         status=False,
@@ -285,19 +295,33 @@ def _up_to_date(standing: Standing) -> Finding:
     )
 
 
+def _taking_over(standing: Standing, transition: Transition) -> str:
+    words = f"{standing.name(transition.to.version)} is taking over"
+    fault = standing.candidate.fault
+    return f"{words}; not all of its servers are ready: {fault.message}" if fault else words
+
+
+def _still_rejected(standing: Standing, rejection: Rejection) -> str:
+    pin = standing.service.spec.champion
+    wanted = standing.name(pin.version if pin else standing.newest)
+    tried = standing.name(rejection.version)
+    same = "" if tried == wanted else f" is the same bundle as {tried}, which"
+    return (
+        f"{wanted}{same} was rejected: {rejection.message}; correct it under a new version, or set "
+        "rollout.retryToken to try it again"
+    )
+
+
 def _is_refused(standing: Standing, version: int) -> bool:
     return _rejection(standing, version) is not None
 
 
 def _rejection(standing: Standing, version: int) -> Rejection | None:
-    return next(
-        (
-            one
-            for one in standing.status.rejected
-            if one.version == version and one.digest in standing.refused
-        ),
-        None,
-    )
+    """Why the bundle of that number is not tried, whatever number it was rejected under."""
+    digest = standing.digests.get(version)
+    if digest not in standing.refused:
+        return None
+    return next((one for one in standing.status.rejected if one.digest == digest), None)
 
 
 def _shrunken(health: Health) -> bool:

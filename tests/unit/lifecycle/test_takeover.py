@@ -161,6 +161,24 @@ def test_a_rejected_bundle_is_not_tried_again_under_another_number() -> None:
     world.settle()
     assert world.status.rollout is None
     assert world.answering == digest("1")
+    up_to_date = world.status.condition("UpToDate")
+    assert up_to_date
+    assert (up_to_date.status, up_to_date.reason) == ("False", "VerificationFailed")
+    assert "churn-3 is the same bundle as churn-2, which was rejected" in up_to_date.message
+    assert "rollout.retryToken" in up_to_date.message
+
+
+def test_what_keeps_a_candidate_from_starting_is_told_while_it_is_waited_for() -> None:
+    world = serving_world()
+    second = world.add(2)
+    world.step()
+    world.down(second, Fault("OutOfMemory", "raise resources.limits.memory", restarts=1))
+    world.step(seconds=1)
+    up_to_date = world.status.condition("UpToDate")
+    assert up_to_date
+    assert (up_to_date.status, up_to_date.reason) == ("False", "Preparing")
+    assert "churn-2 is taking over" in up_to_date.message
+    assert "raise resources.limits.memory" in up_to_date.message
 
 
 def test_a_new_retry_token_lets_a_rejected_bundle_try_again() -> None:
@@ -224,7 +242,19 @@ def test_the_same_bundle_under_a_new_number_changes_nothing() -> None:
     assert world.status.rollout is None
     up_to_date = world.status.condition("UpToDate")
     assert up_to_date
-    assert up_to_date.reason == "SameBundle"
+    assert (up_to_date.status, up_to_date.reason) == ("True", "SameBundle")
+
+
+def test_the_same_bundle_may_be_pinned_under_another_number() -> None:
+    world = serving_world(champion={"version": 1})
+    world.add(2, "1")
+    world.spec = InferenceServiceSpec.model_validate(
+        {"modelName": "churn", "champion": {"version": 2}}
+    )
+    world.run()
+    up_to_date = world.status.condition("UpToDate")
+    assert up_to_date
+    assert (up_to_date.status, up_to_date.reason) == ("True", "SameBundle")
 
 
 def test_a_settled_service_asks_for_no_look() -> None:
