@@ -1,0 +1,80 @@
+"""A router in place of Envoy: the listener that the operator asks, on loopback.
+
+It has the configuration that was brought to it and passes questions to the versions that it was
+told run; what a version answers is the test's choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+_INPUTS = [{"name": "features", "datatype": "FP64", "shape": [2, 1], "data": [0.5, 1.5]}]
+
+
+def _outputs(label: int) -> list[dict[str, Any]]:
+    return [{"name": "label", "datatype": "INT64", "shape": [2], "data": [0, label]}]
+
+
+@dataclass
+class RouterStandIn:
+    """All routers of a test: they share one address."""
+
+    port: int = 0
+    revision: str = ""
+    digests: dict[int, str] = field(default_factory=dict)
+    """The versions that run, by number."""
+    wrong: set[int] = field(default_factory=set)
+    """The versions that answer their golden rows falsely."""
+    asked: list[str] = field(default_factory=list)
+
+    async def route(self, request: web.Request) -> web.Response:
+        self.asked.append(request.path)
+        return web.json_response({"revision": self.revision})
+
+    async def golden(self, request: web.Request) -> web.Response:
+        sample = {
+            "request": {"inputs": _INPUTS},
+            "response": {"outputs": _outputs(1)},
+            "tolerance": {"absolute": 1e-5, "relative": 1e-4},
+        }
+        return self._answer(request, sample)
+
+    async def infer(self, request: web.Request) -> web.Response:
+        label = 0 if self._version(request) in self.wrong else 1
+        return self._answer(request, {"outputs": _outputs(label)})
+
+    def _answer(self, request: web.Request, document: dict[str, Any]) -> web.Response:
+        self.asked.append(request.path)
+        version = self._version(request)
+        if version not in self.digests:
+            return web.json_response({"error": "no such version"}, status=503)
+        headers = {"x-regnant-version": str(version), "x-regnant-digest": self.digests[version]}
+        return web.json_response(document, headers=headers)
+
+    @staticmethod
+    def _version(request: web.Request) -> int:
+        return int(request.headers["x-regnant-verify-version"])
+
+
+@asynccontextmanager
+async def router_stand_in() -> AsyncIterator[RouterStandIn]:
+    """The stand-in, listening."""
+    stand_in = RouterStandIn()
+    application = web.Application()
+    application.router.add_get("/regnant/v1/route", stand_in.route)
+    application.router.add_get("/regnant/v1/golden", stand_in.golden)
+    application.router.add_post("/v2/models/{model}/infer", stand_in.infer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        stand_in.port = runner.addresses[0][1]
+        yield stand_in
+    finally:
+        await runner.cleanup()
