@@ -42,7 +42,9 @@ class TrainingPipelineObserver:
         """What is so now."""
         head, model = resource.metadata, resource.spec.model_name
         labels = names.owned_by(Kind.TRAINING_PIPELINE, head.name)
-        jobs = await self._cluster.list("Job", head.namespace, labels)
+        found = await self._cluster.list("Job", head.namespace, labels)
+        # The Job of a deleted pipeline of this name outlives it a while; its result is not ours.
+        jobs = [job for job in found if _owned(job, head.uid)]
         maps = await self._cluster.list("ConfigMap", head.namespace, labels)
         versions = await self._cluster.list("ModelVersion", head.namespace)
         line = [found for found in versions if found["spec"]["modelName"] == model]
@@ -134,6 +136,11 @@ def _output(pods: Sequence[Manifest]) -> str:
             if ended.get("exitCode") == 0 and container["name"] in {TRAINER, PACKER}:
                 return str(ended.get("message", ""))
     return ""
+
+
+def _owned(found: Manifest, uid: str) -> bool:
+    references = found["metadata"].get("ownerReferences", ())
+    return any(reference["uid"] == uid for reference in references)
 
 
 def _registered(found: dict[str, Any]) -> Registered:
