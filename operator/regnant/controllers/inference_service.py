@@ -20,7 +20,7 @@ from regnant.controllers.reconciler import Sighting
 from regnant.lifecycle import inference_service as lifecycle
 from regnant.lifecycle import serving_plan
 from regnant.lifecycle.decision import Decision
-from regnant.lifecycle.diagnosis import Fault, diagnose, is_ready
+from regnant.lifecycle.diagnosis import Fault, diagnose, diagnose_deployments, is_ready
 from regnant.lifecycle.serving_plan import Service
 from regnant.lifecycle.serving_state import (
     Candidate,
@@ -58,7 +58,7 @@ class InferenceServiceObserver:
             service=resource,
             platform=self.platform,
             versions=await self._versions(resource),
-            servers=_servers(resource, found["Pod"]),
+            servers=_servers(resource, found["Pod"], found["Deployment"]),
             server_names=frozenset(
                 one["metadata"]["name"]
                 for one in found["Deployment"]
@@ -162,7 +162,9 @@ def _roles(status: InferenceServiceStatus) -> set[tuple[str, int]]:
     return roles | {("rejected", rejection.version) for rejection in status.rejected}
 
 
-def _servers(resource: Service, pods: Sequence[Manifest]) -> dict[str, ServerHealth]:
+def _servers(
+    resource: Service, pods: Sequence[Manifest], deployments: Sequence[Manifest]
+) -> dict[str, ServerHealth]:
     """The health of each version's servers, by digest.
 
     What is desired is the spec's word: a Deployment learns of it only when the decision is carried
@@ -171,9 +173,13 @@ def _servers(resource: Service, pods: Sequence[Manifest]) -> dict[str, ServerHea
     health = {}
     for digest in serving_plan.running(resource.status):
         short = names.short(digest)
-        own = [pod for pod in pods if pod["metadata"]["labels"].get(names.DIGEST) == short]
+        own, its = (
+            [one for one in found if one["metadata"]["labels"].get(names.DIGEST) == short]
+            for found in (pods, deployments)
+        )
         ready = sum(is_ready(pod) for pod in own)
-        health[digest] = ServerHealth(resource.spec.server.replicas, ready, diagnose(own))
+        fault = diagnose(own) or diagnose_deployments(its)
+        health[digest] = ServerHealth(resource.spec.server.replicas, ready, fault)
     return health
 
 

@@ -53,6 +53,19 @@ def diagnose(pods: Iterable[Mapping[str, Any]]) -> Fault | None:
     return max(faults, key=lambda fault: (fault.final, fault.restarts), default=None)
 
 
+def diagnose_deployments(deployments: Iterable[Mapping[str, Any]]) -> Fault | None:
+    """Why a Deployment has no pods that could speak for themselves."""
+    for deployment in deployments:
+        for condition in deployment.get("status", {}).get("conditions", ()):
+            if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+                return Fault(
+                    "PodsForbidden",
+                    f"the cluster refuses to make pods: {condition.get('message', '')[:600]}; make "
+                    "room in the namespace's quota, or correct what the refusal names",
+                )
+    return None
+
+
 def waits_for_volumes(pod: Mapping[str, Any]) -> bool:
     """Whether the pod has a node and no container was created yet; its Events say why."""
     found = list(containers(pod))

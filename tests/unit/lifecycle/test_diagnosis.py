@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regnant.api.meta import Finding, settle
-from regnant.lifecycle.diagnosis import Fault, diagnose, is_ready, job_outcome
+from regnant.lifecycle.diagnosis import Fault, diagnose, diagnose_deployments, is_ready, job_outcome
 from tests.unit.lifecycle.pods import (
     CRASH_LOOP,
     RUNNING,
@@ -127,6 +127,22 @@ def test_a_pod_that_no_node_takes() -> None:
     assert "Insufficient memory" in fault.message
     assert "resources" in fault.message
     assert not fault.final
+
+
+def test_pods_that_the_cluster_refuses_to_make() -> None:
+    refusal = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "reason": "FailedCreate",
+        "message": 'pods "a-1" is forbidden: exceeded quota: full, requested: pods=1',
+    }
+    fault = diagnose_deployments([{"status": {"conditions": [refusal]}}])
+    assert fault
+    assert fault.reason == "PodsForbidden"
+    assert "exceeded quota: full" in fault.message
+    assert not fault.final
+    over = {**refusal, "status": "False"}
+    assert diagnose_deployments([{}, {"status": {"conditions": [over]}}]) is None
 
 
 def test_a_pod_that_goes_is_not_held_against_anyone() -> None:
