@@ -18,7 +18,7 @@ from e2e.harness import Cluster, Manifest, condition_of
 EXAMPLES = CHECKOUT / "docs" / "examples"
 KIND = "trainingpipeline"
 PATIENCE_SECONDS = 240
-RESOURCES = {"requests": {"cpu": "200m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}
+RESOURCES = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}}
 
 
 def sklearn(estimator: str, /, **parameters: Any) -> Manifest:
@@ -97,13 +97,13 @@ def assert_ended(cluster: Cluster, namespace: str, name: str, wanted: Ended) -> 
 def assert_told(
     cluster: Cluster, namespace: str, name: str, reason: str, *, severity: str = "Normal"
 ) -> None:
-    """There is exactly one Event of this reason about the pipeline."""
+    """There is exactly one Event of this reason and severity about the pipeline."""
     told = [
-        (event["type"], event["regarding"]["kind"])
+        event["regarding"]["kind"]
         for event in cluster.events(namespace, about=name)
-        if event["reason"] == reason
+        if (event["reason"], event["type"]) == (reason, severity)
     ]
-    assert told == [(severity, "TrainingPipeline")]
+    assert told == ["TrainingPipeline"]
 
 
 def wait_until_registered(

@@ -27,7 +27,7 @@ from e2e.pipelines import (
     wait_until_registered,
 )
 
-QUICK = sklearn("dummy.DummyClassifier")
+QUICK = sklearn("tree.DecisionTreeClassifier", max_depth=1)
 NOT_TRAINED_ON = ["customer_id", "household", "signed_up"]
 ACCESS, SECRET = "reader", "secret-of-the-reader"
 

@@ -30,7 +30,7 @@ from e2e.pipelines import (
 
 IRIS = classification("sklearn://iris")
 DIGITS = classification("sklearn://digits")
-QUICK = sklearn("dummy.DummyClassifier")
+QUICK = sklearn("tree.DecisionTreeClassifier", max_depth=1)
 NO_IMAGE = "localhost/nobody-built-this:1"
 
 
@@ -161,7 +161,7 @@ MISTAKES = {
         trainer=sklearn("neural_network.MLPClassifier", hidden_layer_sizes=[9000, 9000]),
         spec={
             "resources": {
-                "requests": {"cpu": "200m", "memory": "256Mi"},
+                "requests": {"cpu": "50m", "memory": "128Mi"},
                 "limits": {"memory": "512Mi"},
             }
         },
@@ -249,7 +249,7 @@ def test_an_image_that_cannot_be_pulled_is_named_while_the_run_waits(
 def test_a_secret_that_does_not_exist_is_named_and_the_run_goes_on_once_it_does(
     cluster: Cluster, mistakes: str
 ) -> None:
-    message = waiting_for(cluster, mistakes, "no-secret", "VolumeMissing")
+    message = waiting_for(cluster, mistakes, "no-secret", "VolumeNotMounted")
     assert "data.credentialsSecretRef" in message
     assert '"keys"' in message
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}}
@@ -260,7 +260,7 @@ def test_a_secret_that_does_not_exist_is_named_and_the_run_goes_on_once_it_does(
 def test_a_claim_that_does_not_exist_is_named_while_the_run_waits(
     cluster: Cluster, mistakes: str
 ) -> None:
-    message = waiting_for(cluster, mistakes, "no-claim", "VolumeMissing")
+    message = waiting_for(cluster, mistakes, "no-claim", "VolumeNotMounted")
     assert "data.uri" in message
     assert '"nowhere"' in message
 

@@ -70,11 +70,17 @@ class Verdict:
         return Finding(type=kind, status=status, reason=self.reason, message=self.message)
 
 
+def _is_stalled(status: Status) -> bool:
+    stalled = status.condition(STALLED)
+    return stalled is not None and stalled.status == "True"
+
+
 def turning_point(before: Status, after: Status) -> tuple[Announcement, ...]:
-    """The announcement of a change of Ready's status or reason; none while they stay."""
+    """The announcement of a change of Ready's status or reason, or of getting stuck."""
     old, new = before.condition(READY), after.condition(READY)
-    if new is None or (old and (old.status, old.reason) == (new.status, new.reason)):
+    troubled = _is_stalled(after)
+    stuck = troubled and not _is_stalled(before)
+    same = old and new and (old.status, old.reason) == (new.status, new.reason)
+    if new is None or (same and not stuck):
         return ()
-    stalled = after.condition(STALLED)
-    troubled = stalled is not None and stalled.status == "True"
     return (Announcement("Warning" if troubled else "Normal", new.reason, new.message),)

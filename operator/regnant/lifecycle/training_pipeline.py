@@ -183,9 +183,9 @@ def _follow(observed: Observed, run: Run, now: datetime) -> Decision[TrainingPip
         case "Complete":
             return _register(observed, _finished(run, job, now), now)
         case "Failed":
-            failed = _broken(run, job, now)
-            updated = status.model_copy(update={"run": failed})
-            return _conclude(observed, updated, report.failed(failed), now)
+            return _fail(observed, run, job, now)
+        case "Active" if _hopeless(job.fault):
+            return _fail(observed, run, job, now)
         case "Active":
             # A pod that just ended runs no more while its Job is still active: no step back.
             state = RunState.RUNNING if job.running or job.stage else run.state
@@ -203,6 +203,19 @@ def _follow(observed: Observed, run: Run, now: datetime) -> Decision[TrainingPip
             return replace(decision, requeue_after=PROGRESS_INTERVAL)
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def _fail(
+    observed: Observed, run: Run, job: Job, now: datetime
+) -> Decision[TrainingPipelineStatus]:
+    failed = _broken(run, job, now)
+    updated = observed.pipeline.status.model_copy(update={"run": failed})
+    return _conclude(observed, updated, report.failed(failed), now)
+
+
+def _hopeless(fault: Fault | None) -> bool:
+    """Whether the Job is about to fail for this fault: see its failure policy."""
+    return fault is not None and (fault.final or fault.reason == "OutOfMemory")
 
 
 def _register(observed: Observed, run: Run, now: datetime) -> Decision[TrainingPipelineStatus]:
