@@ -123,6 +123,9 @@ matchExpressions:
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
 # An annotation on a router's pod makes the kubelet bring its new configuration at once.
 - apiGroups: [""]
   resources: [pods]

@@ -65,7 +65,15 @@ COLLECTIONS = {
     )
 }
 
-CHILDREN = ("ConfigMap", "Deployment", "Job", "Pod", "PodDisruptionBudget", "Service")
+CHILDREN = (
+    "ConfigMap",
+    "Deployment",
+    "Job",
+    "NetworkPolicy",
+    "Pod",
+    "PodDisruptionBudget",
+    "Service",
+)
 """What the operator makes, directly or through a controller, and is woken by."""
 
 

@@ -34,7 +34,14 @@ from regnant.manifests.platform import Platform
 from regnant.probes.errors import ProbeError
 from regnant.probes.router import Prober, Target
 
-CHILDREN = ("Deployment", "Service", "ConfigMap", "PodDisruptionBudget", "Pod")
+CHILDREN = (
+    "Deployment",
+    "Service",
+    "ConfigMap",
+    "PodDisruptionBudget",
+    "NetworkPolicy",
+    "Pod",
+)
 
 
 @dataclass(frozen=True, slots=True)

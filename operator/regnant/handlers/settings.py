@@ -54,7 +54,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     if bool(given.kubeconfig) != bool(given.context):
         parser.error("--kubeconfig and --context go together: a cluster is named, never guessed")
     return Settings(
-        platform=_platform(given),
+        platform=_platform(given, environment),
         access=Kubeconfig(given.kubeconfig, given.context) if given.kubeconfig else InCluster(),
         namespaces=tuple(dict.fromkeys(given.namespace)),
         concurrency=given.concurrency,
@@ -103,7 +103,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _platform(given: argparse.Namespace) -> Platform:
+def _platform(given: argparse.Namespace, environment: Mapping[str, str]) -> Platform:
     return Platform(
         trainer_image=given.trainer_image,
         server_image=given.server_image,
@@ -113,6 +113,7 @@ def _platform(given: argparse.Namespace) -> Platform:
         store_secret_name=given.store_secret,
         image_pull_policy=given.image_pull_policy,
         image_pull_secrets=tuple(given.image_pull_secret),
+        operator_namespace=environment.get("POD_NAMESPACE", ""),
     )
 
 

@@ -19,7 +19,7 @@ from regnant.api.meta import Kind
 from regnant.api.model_version import Artifact
 from regnant.api.resources import Resource, reference
 from regnant.lifecycle.decision import Manifest
-from regnant.manifests import names, router, server
+from regnant.manifests import names, network, router, server
 from regnant.manifests.platform import Platform
 from regnant.manifests.routing import Routing, Variant
 from regnant.manifests.server import ServedVersion
@@ -58,6 +58,7 @@ def plan(service: Service, status: InferenceServiceStatus, platform: Platform) -
     routes = routing(service, status)
     manifests = [manifest for version in served for manifest in server.build(version)]
     manifests += router.build(owner, service.spec.router, routes, platform)
+    manifests += network.build(owner, platform)
     return Plan(served, routes, tuple(manifests))
 
 

@@ -19,6 +19,8 @@ class Platform:
     """A dockerconfigjson Secret in the users' namespaces; empty for a store that asks for none."""
     image_pull_policy: str = "IfNotPresent"
     image_pull_secrets: tuple[str, ...] = ()
+    operator_namespace: str = ""
+    """Where the operator runs; empty when that is outside of the cluster."""
 
     @property
     def store_host(self) -> str:

@@ -21,6 +21,7 @@ from regnant.manifests.router_config.place import (
     DRAIN_SECONDS,
     USERS_PORT,
     VERIFICATION_PORT,
+    Place,
 )
 from regnant.manifests.router_config.routes import DRAIN_PATH
 from regnant.manifests.routing import Routing
@@ -104,7 +105,7 @@ def _envoy(router: Router, platform: Platform) -> dict[str, Any]:
         COMPONENT,
         platform.router_image,
         platform,
-        args=["-c", f"{CONFIG_DIR}/{BOOTSTRAP}", "--log-level", "warning", "--concurrency", "1"],
+        args=Place().arguments,
         ports=[
             {"name": "http", "containerPort": USERS_PORT, "protocol": "TCP"},
             {"name": "verify", "containerPort": VERIFICATION_PORT, "protocol": "TCP"},

@@ -32,8 +32,8 @@ def said_by_decisions() -> Iterator[str]:
             if position is None or len(node.args) <= position:
                 continue
             reason = node.args[position]
-            if isinstance(reason, ast.Constant) and isinstance(reason.value, str):
-                yield reason.value
+            if isinstance(reason, ast.Constant) and reason.value:
+                yield str(reason.value)
 
 
 def test_every_failure_of_a_pod_is_explained() -> None:
