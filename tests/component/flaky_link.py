@@ -20,7 +20,6 @@ class FlakyLink:
         self._pipes: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
         self._open.set()
-        self.connections = 0
 
     def cut(self) -> None:
         """Break every connection, and let new ones wait until `mend`."""
@@ -31,6 +30,13 @@ class FlakyLink:
         """Break every connection; new ones are served."""
         for pipe in self._pipes:
             pipe.cancel()
+
+    async def end(self) -> None:
+        """Break every connection, and return when they are gone."""
+        self.break_off()
+        await asyncio.gather(*self._pipes, return_exceptions=True)
+        # An aborted connection is gone one turn of the loop later.
+        await asyncio.sleep(0)
 
     def mend(self) -> None:
         """Serve new connections."""
@@ -43,7 +49,6 @@ class FlakyLink:
         self._pipes.add(pipe)
         try:
             await self._open.wait()
-            self.connections += 1
             upstream = await asyncio.open_connection(*self._target)
             with contextlib.closing(upstream[1]):
                 async with asyncio.TaskGroup() as both:
@@ -73,7 +78,7 @@ async def flaky_link(
         yield link, Kubeconfig(kubeconfig, COMPONENT_CONTEXT)
     finally:
         server.close()
-        link.break_off()
+        await link.end()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -26,7 +26,7 @@ class WakeLog:
 
     async def until(self, woken: Woken, times: int) -> None:
         """Return when the key was woken that often in all."""
-        async with asyncio.timeout(60), self._changed:
+        async with asyncio.timeout(120), self._changed:
             await self._changed.wait_for(lambda: self.counts[woken] >= times)
 
     async def _notify(self) -> None:

@@ -56,7 +56,8 @@ async def _server(port: int, routes: Mapping[str, Answer]) -> AsyncIterator[int]
     application = web.Application()
     for path, handler in routes.items():
         application.router.add_get(path, handler)
-    runner = web.AppRunner(application, access_log=None)
+    # A connection that is kept open would keep the process from ending.
+    runner = web.AppRunner(application, access_log=None, keepalive_timeout=0)
     await runner.setup()
     try:
         site = web.TCPSite(runner, None, port)

@@ -75,6 +75,8 @@ class Loop:
 
     async def stop(self) -> None:
         """Take no more work, finish what is being worked on, end the watches."""
+        # kopf waits for whoever waits for this, even when a signal was what ended it.
+        self.ending.set()
         finished = await self.queue.drain(self._settings.drain)
         if not finished:
             logger.warning("work was cut off after %s s", self._settings.drain.total_seconds())

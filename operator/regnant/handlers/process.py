@@ -9,8 +9,8 @@ with 1; its successor begins from what the cluster says.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -65,7 +65,7 @@ async def run(settings: Settings, *, build: Build | None = None) -> int:
                 registry=registry,
             )
         )
-        leadership = await _lead(settings, cluster, stage) if settings.leader_elect else None
+        leadership = await stack.enter_async_context(_leading(settings, cluster, stage))
         await loop.resync.first()
         await _operate(settings, loop, reconcilers, leadership, stage)
     return 1 if loop.failed else 0
@@ -89,13 +89,25 @@ def _standard(settings: Settings) -> Build:
     return build
 
 
-async def _lead(settings: Settings, cluster: Cluster, stage: Stage) -> Leadership:
-    """Wait until the Lease is ours; standing by is being ready, or an upgrade would never end."""
+@asynccontextmanager
+async def _leading(
+    settings: Settings, cluster: Cluster, stage: Stage
+) -> AsyncIterator[Leadership | None]:
+    """Lead, if leaders are elected; the Lease is given back in the end.
+
+    Standing by is being ready, or an upgrade would never end.
+    """
+    if not settings.leader_elect:
+        yield None
+        return
     leadership = Leadership(cluster, Ref("Lease", settings.home, LEASE), settings.identity)
     stage.standing_by = True
     await leadership.acquire()
     stage.standing_by = False
-    return leadership
+    try:
+        yield leadership
+    finally:
+        await leadership.release()
 
 
 async def _operate(
@@ -119,8 +131,6 @@ async def _operate(
     @kopf.on.cleanup(registry=registry)
     async def stop(**_: Any) -> None:
         await loop.stop()
-        if leadership is not None:
-            await leadership.release()
 
     await kopf.operator(
         registry=registry,

@@ -80,7 +80,7 @@ class Operator:
     async def start(self) -> None:
         """Run it until it is ready."""
         self._thread.start()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while await self.ask("/readyz") != 200:
                 assert self._thread.is_alive()
                 await asyncio.sleep(0.05)

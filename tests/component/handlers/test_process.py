@@ -113,9 +113,11 @@ async def test_an_operator_that_lost_its_lease_stops_working_and_fails(
     given: Settings,
     unused_tcp_port_factory: Callable[[], int],
 ) -> None:
+    await cluster.create(service(namespace))
     recorder = Recorder()
     one = replica(given, "one", namespace, unused_tcp_port_factory)
     async with operating(one, recorder) as operator:
+        await recorder.log.until((Kind.INFERENCE_SERVICE, namespace, "churn"), 1)
         await _usurp(cluster, Ref("Lease", namespace, LEASE))
         assert await operator.join() == 1
 
@@ -139,17 +141,18 @@ async def test_a_signal_ends_the_real_process_well_and_nothing_is_left_behind(
         stderr=asyncio.subprocess.PIPE,
     )
     operator = Operator(given, Recorder())
+    log = asyncio.create_task(process.communicate())
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while await operator.ask("/readyz") != 200 or not await _phase(cluster, namespace):
-                assert process.returncode is None
-                await asyncio.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-        _, errors = await asyncio.wait_for(process.communicate(), 60)
+                assert not log.done(), (await log)[1].decode()
+                await asyncio.sleep(0.1)
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            _, errors = await log
+        print(errors.decode())
     assert process.returncode == 0, errors.decode()
     assert b"Traceback" not in errors, errors.decode()
     live = await cluster.get(Ref("InferenceService", namespace, "churn"))

@@ -43,7 +43,7 @@ class ScriptedPod:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request and close."""
-        with contextlib.closing(writer):
+        async with _gone_afterwards(writer):
             request = await _read(reader)
             self.asked.append(request)
             path = request.target.partition("?")[0]
@@ -63,13 +63,29 @@ class ScriptedPod:
 
 
 @contextlib.asynccontextmanager
+async def _gone_afterwards(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
 async def scripted_pod() -> AsyncIterator[ScriptedPod]:
     """A pod that listens."""
     pod = ScriptedPod()
-    server = await asyncio.start_server(pod.serve, "127.0.0.1", 0)
+    serving: set[asyncio.Task[None]] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.create_task(pod.serve(reader, writer)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
     pod.port = server.sockets[0].getsockname()[1]
     async with server:
         yield pod
+    await asyncio.gather(*serving)
 
 
 async def _read(reader: asyncio.StreamReader) -> Asked:
