@@ -52,6 +52,7 @@ def _measure(installation: Installation, asked: argparse.Namespace) -> list[Tabl
         trainings,
         footprint.memory_table(idle, settled),
         footprint.settled_table(settled),
+        footprint.image_table(installation.cluster),
     ]
 
 

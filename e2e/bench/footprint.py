@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from e2e.bench.place import Place, resource
-from e2e.bench.readings import Activity, Memory, Meter, memory, operator_pod
+from e2e.bench.readings import Activity, Memory, Meter, image_sizes, memory, operator_pod
 from e2e.bench.report import Sample, Table
+from e2e.cluster.settings import Settings
 from e2e.harness import Cluster, condition_of
 from e2e.installation import Installation
 from regnant.api.meta import Kind
@@ -122,6 +123,21 @@ def settled_table(settled: Settled) -> Table:
         f"{settled.resources} resources in the cluster in all, watched for "
         f"{settled.minutes * 60:.0f} s. Requests are counted by the API server, by a flow schema "
         "for each row; CPU and reconciles by the operator's own metrics.",
+    )
+
+
+def image_table(cluster: Cluster) -> Table:
+    """How large the images are."""
+    names = ("operator", "trainer", "server", "router")
+    references = {Settings.from_environment().image(name): name for name in names}
+    sizes = image_sizes(cluster, references)
+    return Table(
+        "Images",
+        ["image", "size"],
+        [[references[reference], f"{size:.0f} MiB"] for reference, size in sizes.items()],
+        "What a node stores of each image, as its kubelet reports it: compressed where the image "
+        "came from a registry, not compressed on the local cluster. Layers that images share are "
+        "counted for each.",
     )
 
 

@@ -62,7 +62,9 @@ class Poller:
     def start(self) -> None:
         """Run the pod; it lives as long as its namespace."""
         self._cluster.apply(_pod(), self._namespace)
-        self._cluster.wait_for_condition("pod", _NAME, self._namespace, "Ready")
+        self._cluster.wait_for_condition(
+            "pod", _NAME, self._namespace, "Ready", seconds=PATIENCE_SECONDS
+        )
 
     def time_until_answered(
         self, manifests: list[Manifest], service: str, question: Question

@@ -9,7 +9,7 @@ treated as before, as they stay at the priority level of service accounts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +69,13 @@ def memory(cluster: Cluster, namespace: str, container: str) -> list[Memory]:
                 chosen = [one for one in pod["containers"] if one["name"] == container]
                 found += [_memory(one) for one in chosen if "workingSetBytes" in one["memory"]]
     return found
+
+
+def image_sizes(cluster: Cluster, references: Iterable[str]) -> dict[str, float]:
+    """The MiB that images take in a node's store, as far as a node names them."""
+    stored = [one for node in cluster.find_all("nodes") for one in node["status"]["images"]]
+    sizes = {name: one["sizeBytes"] / _MIB for one in stored for name in one["names"] or ()}
+    return {each: sizes[each] for each in references if each in sizes}
 
 
 def operator_pod(installation: Installation) -> Manifest:

@@ -30,6 +30,11 @@ class Sample:
         """The middle one."""
         return statistics.median(self.values)
 
+    @property
+    def count(self) -> str:
+        """How often it was measured, in words."""
+        return "once" if len(self.values) == 1 else f"{len(self.values)} times each"
+
     def cells(self, digits: int, unit: str = "") -> list[str]:
         """The median and the spread, as two cells of a table."""
         low, high = min(self.values), max(self.values)
