@@ -102,9 +102,8 @@ def test_a_file_behind_basic_credentials_and_an_own_authority_is_trained_on(
     assert lineage["dataDigest"] == digest(customers_csv().encode())
 
 
-def test_a_file_behind_a_token_is_trained_on(
-    cluster: Cluster, server: HttpsServer, shared_namespace: str
-) -> None:
+@pytest.mark.usefixtures("server")
+def test_a_file_behind_a_token_is_trained_on(cluster: Cluster, shared_namespace: str) -> None:
     version = wait_until_registered(cluster, shared_namespace, "by-token", "by-token-1")
     assert version["spec"]["lineage"]["rows"] == CUSTOMERS
 
@@ -128,8 +127,9 @@ def test_a_file_behind_a_token_is_trained_on(
         ),
     ],
 )
+@pytest.mark.usefixtures("server")
 def test_what_a_server_refuses_is_told_apart(
-    cluster: Cluster, server: HttpsServer, shared_namespace: str, name: str, ended: Ended
+    cluster: Cluster, shared_namespace: str, name: str, ended: Ended
 ) -> None:
     assert_ended(cluster, shared_namespace, name, ended)
 
@@ -206,7 +206,8 @@ def test_an_object_of_s3_is_trained_on(
         ),
     ],
 )
+@pytest.mark.usefixtures("lake")
 def test_what_s3_refuses_is_told_apart(
-    cluster: Cluster, lake: S3Server, shared_namespace: str, name: str, ended: Ended
+    cluster: Cluster, shared_namespace: str, name: str, ended: Ended
 ) -> None:
     assert_ended(cluster, shared_namespace, name, ended)

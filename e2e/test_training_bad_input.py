@@ -18,6 +18,7 @@ from e2e.data_servers import fill_claim
 from e2e.harness import Cluster, Manifest, condition_of
 from e2e.pipelines import (
     KIND,
+    PATIENCE_SECONDS,
     Ended,
     assert_ended,
     assert_told,
@@ -203,7 +204,7 @@ MISTAKES = {
     "image-never-came": Mistake(
         Ended("DeadlineExceeded", "Trained", ["spec.activeDeadlineSeconds", NO_IMAGE, "pulled"]),
         trainer={"container": {"image": NO_IMAGE}},
-        spec={"activeDeadlineSeconds": 20},
+        spec={"activeDeadlineSeconds": 60},
     ),
 }
 
@@ -268,7 +269,7 @@ def test_a_claim_that_does_not_exist_is_named_while_the_run_waits(
 def waiting_for(cluster: Cluster, namespace: str, name: str, reason: str) -> str:
     """The message of a run that waits for something that a user may still put right."""
     found = cluster.wait_for_condition(
-        KIND, name, namespace, "Ready", status="False", reason=reason, seconds=120
+        KIND, name, namespace, "Ready", status="False", reason=reason, seconds=PATIENCE_SECONDS
     )
     working, ready = condition_of(found, "Reconciling"), condition_of(found, "Ready")
     assert working is not None
