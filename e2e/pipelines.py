@@ -97,13 +97,17 @@ def assert_ended(cluster: Cluster, namespace: str, name: str, wanted: Ended) -> 
 def assert_told(
     cluster: Cluster, namespace: str, name: str, reason: str, *, severity: str = "Normal"
 ) -> None:
-    """There is exactly one Event of this reason and severity about the pipeline."""
-    told = [
-        event["regarding"]["kind"]
-        for event in cluster.events(namespace, about=name)
-        if (event["reason"], event["type"]) == (reason, severity)
-    ]
-    assert told == ["TrainingPipeline"]
+    """There is exactly one Event of this reason and severity; it follows the status."""
+
+    def told() -> list[str]:
+        return [
+            event["regarding"]["kind"]
+            for event in cluster.events(namespace, about=name)
+            if (event["reason"], event["type"]) == (reason, severity)
+        ]
+
+    cluster.wait_for(f"{name} was told {reason}", told, seconds=20)
+    assert told() == ["TrainingPipeline"]
 
 
 def wait_until_registered(
