@@ -44,6 +44,8 @@ def test_nothing_is_wrong_with_a_pod_that_works_or_has_not_begun() -> None:
     assert diagnose([pod(container(state=waiting("PodInitializing")))]) is None
     assert diagnose([pod(container(state=terminated(0, reason="Completed")))]) is None
     assert diagnose([pod(container(state=RUNNING, ready=False))]) is None, "it is starting"
+    scheduled = {"type": "PodScheduled", "status": "True"}
+    assert diagnose([pod(conditions=[scheduled])]) is None
 
 
 @pytest.mark.parametrize(

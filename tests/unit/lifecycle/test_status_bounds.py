@@ -102,10 +102,18 @@ def test_a_service_without_anything() -> None:
     accepted("InferenceService", world.status.to_json())
 
 
-def test_inputs_that_missed_a_gate_before_are_told_with_the_gate() -> None:
-    gate = {"gates": [{"metric": "roc_auc", "minimum": "0.95"}]}
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ({"minimum": "0.95"}, "roc_auc is 0.91, and at least 0.95 is asked for"),
+        ({"maximum": "0.5"}, "roc_auc is 0.91, and at most 0.5 is allowed"),
+    ],
+)
+def test_inputs_that_missed_a_gate_before_are_told_with_the_gate(
+    limit: dict[str, str], words: str
+) -> None:
     world = PipelineWorld()
-    world.edit(evaluation=gate)
+    world.edit(evaluation={"gates": [{"metric": "roc_auc", **limit}]})
     world.step()
     world.finish()
     world.run()
@@ -117,5 +125,5 @@ def test_inputs_that_missed_a_gate_before_are_told_with_the_gate() -> None:
     world.run()
     status, reason, message = world.ready()
     assert (status, reason) == ("False", "GateNotMet")
-    assert "roc_auc is 0.91, and at least 0.95 is asked for" in message
+    assert words in message
     assert "spec.runToken" in message

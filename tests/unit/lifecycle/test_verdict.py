@@ -56,7 +56,7 @@ def test_the_three_conditions_never_contradict_each_other(verdict: Verdict) -> N
 
 
 @given(verdicts, verdicts)
-def test_users_are_told_when_ready_turns_or_its_reason_does(
+def test_users_are_told_when_ready_turns_its_reason_does_or_it_gets_stuck(
     first: Verdict, second: Verdict
 ) -> None:
     before = status(first)

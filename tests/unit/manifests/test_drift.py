@@ -131,3 +131,9 @@ def test_an_empty_text_is_stored_as_nothing() -> None:
         {"tolerations": [{"operator": "Exists", "key": ""}]},
     )
     assert not is_current({"key": "x"}, {"key": ""})
+
+
+def test_resources_that_were_cleared_are_noticed() -> None:
+    wanted = {"resources": {"requests": {"cpu": "1"}, "limits": {}}}
+    assert not is_current({"resources": {"requests": None, "limits": {}}}, wanted)
+    assert not is_current({"resources": {}}, wanted)
