@@ -115,9 +115,9 @@ def _advance(observed: Observed, now: datetime) -> Step:
     transition = status.rollout
     if transition is None:
         return _begin(observed, now)
+    if back := transition.rollback:
+        return _returned(observed, transition, back, now) if observed.routed() else Step(status)
     match phase(status, observed.server(transition.to)):
-        case Phase.ROLLING_BACK:
-            return _returned(observed, transition, now) if observed.routed() else Step(status)
         case Phase.WATCHING:
             return _watch(observed, transition, now)
         case Phase.PROMOTING:
@@ -213,12 +213,9 @@ def _turn_back(observed: Observed, transition: Transition, now: datetime) -> Ste
     return Step(status.model_copy(update={"rollout": turned}))
 
 
-def _returned(observed: Observed, transition: Transition, now: datetime) -> Step:
+def _returned(observed: Observed, transition: Transition, back: Return, now: datetime) -> Step:
     """Every router has the former version back: the new one is rejected and retired."""
     status = observed.service.status
-    back = transition.rollback
-    if back is None:
-        return Step(status)
     reigning = status.previous if transition.promoted_at else status.champion
     update = {
         "champion": reigning.model_copy(update={"since": now}) if reigning else None,

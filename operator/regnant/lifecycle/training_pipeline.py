@@ -236,7 +236,9 @@ def _register(observed: Observed, run: Run, now: datetime) -> Decision[TrainingP
     found = next((entry for entry in observed.versions if entry.name == run.job), None)
     if found is None:
         decision = _conclude(observed, updated, report.registering(judged), now)
-        return replace(decision, apply=(_model_version(observed, judged),), requeue_after=SOON)
+        return replace(
+            decision, apply=(_model_version(observed, judged, run.result),), requeue_after=SOON
+        )
     if found.digest != run.result.bundle.digest:
         taken = judged.model_copy(
             update={
@@ -371,13 +373,13 @@ def _training_run(observed: Observed, run: Run) -> TrainingRun:
     )
 
 
-def _model_version(observed: Observed, run: Run) -> Manifest:
+def _model_version(observed: Observed, run: Run, result: RunResult) -> Manifest:
     """The registry entry of a run that passed. It has no owner: it outlives the pipeline."""
-    pipeline, result = observed.pipeline, run.result
-    if result is None:
-        raise ValueError(f"run {run.job} has no result to register")
+    pipeline = observed.pipeline
+    sklearn = pipeline.spec.trainer.sklearn
     lineage = result.lineage.model_copy(
         update={
+            "parameters": sklearn.parameters if sklearn else None,
             "pipeline": PipelineRef(name=pipeline.metadata.name, uid=pipeline.metadata.uid),
             "inputs_digest": run.inputs_digest,
             "trainer_image": training_job.training_image(_training_run(observed, run)),
