@@ -383,7 +383,8 @@ def _model_version(observed: Observed, run: Run, result: RunResult) -> Manifest:
             "pipeline": PipelineRef(name=pipeline.metadata.name, uid=pipeline.metadata.uid),
             "inputs_digest": run.inputs_digest,
             "trainer_image": training_job.training_image(_training_run(observed, run)),
-            "data_uri": pipeline.spec.data.uri,
+            # The training tells it without what may be secret in it.
+            "data_uri": result.lineage.data_uri or pipeline.spec.data.uri,
         }
     )
     spec = ModelVersionSpec(
