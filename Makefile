@@ -51,7 +51,7 @@ lint: venv ## Format, lint, types, import contracts, generated files
 
 .PHONY: unit
 unit: venv ## Pure and fast tests (K=pattern chooses)
-	@COVERAGE_FILE=.coverage.unit $(PYTEST) tests/unit $(COVER) $(if $(K),-k "$(K)")
+	@COVERAGE_FILE=.coverage.unit $(PYTEST) tests/unit --numprocesses=auto --dist=loadfile $(COVER) $(if $(K),-k "$(K)")
 
 .PHONY: component
 component: venv ## Tests against a real API server, without a node (K=pattern chooses)
