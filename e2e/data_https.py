@@ -45,12 +45,21 @@ class Files(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
+class Server(ThreadingHTTPServer):
+    """Many may come at once."""
+
+    request_queue_size = 128
+
+
 def main() -> None:
     """Serve until the pod is ended."""
-    server = ThreadingHTTPServer(("", PORT), Files)
+    server = Server(("", PORT), Files)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[1], sys.argv[2])
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    # The handshake belongs to the thread of the connection, or one slow client stops all others.
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
     server.serve_forever()
 
 
