@@ -37,8 +37,10 @@ from regnant.manifests import names
 
 DRAIN = timedelta(seconds=20)
 """How long the servers of a version outlive its last route: the longest of the usual requests."""
-SOON = timedelta(milliseconds=500)
+SOON = timedelta(milliseconds=250)
+"""While the next step waits for what no event tells: the routers' answers."""
 WATCHFUL = timedelta(seconds=2)
+"""While the next step waits for pods, whose events wake anyway, or for a time to pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +349,8 @@ def _next_look(
     looks = [max(DRAIN - (now - one.since), SOON) for one in status.retiring]
     transition = status.rollout
     if transition:
-        looks.append(WATCHFUL if transition.promoted_at and not transition.rollback else SOON)
+        current = phase(status, observed.server(transition.to))
+        looks.append(WATCHFUL if current in {Phase.PREPARING, Phase.WATCHING} else SOON)
     elif observed.service.status.rollout:
         # A takeover just ended: another version may have waited for its turn.
         looks.append(SOON)

@@ -132,6 +132,9 @@ def _service(served: ServedVersion) -> Manifest:
         "metadata": _metadata(served),
         "spec": {
             "clusterIP": "None",
+            # Routers check health themselves and sooner; a name that first has no address would be
+            # remembered by DNS as having none for seconds after the pod is ready.
+            "publishNotReadyAddresses": True,
             "selector": served.selector,
             "ports": [{"name": "http", "port": PORT, "protocol": "TCP", "targetPort": PORT}],
         },
