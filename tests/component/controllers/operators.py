@@ -23,6 +23,7 @@ PLATFORM = Platform(
     router_image="regnant/router:1",
     store_uri="oci://registry.test:5000/models",
     store_plain_http=True,
+    operator_namespace="regnant",
 )
 
 

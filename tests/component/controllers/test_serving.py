@@ -72,6 +72,8 @@ def children() -> list[tuple[str, str]]:
         ("ConfigMap", "shop-router"),
         ("Deployment", "shop-router"),
         ("PodDisruptionBudget", "shop-router"),
+        ("NetworkPolicy", "shop-router"),
+        ("NetworkPolicy", "shop-server"),
         ("Service", FIRST),
         ("Deployment", FIRST),
         ("PodDisruptionBudget", FIRST),
@@ -141,6 +143,10 @@ def spoil_budget(live: Manifest) -> None:
     live["spec"]["maxUnavailable"] = 0
 
 
+def open_policy(live: Manifest) -> None:
+    live["spec"]["ingress"] = [{}]
+
+
 def drop_label(live: Manifest) -> None:
     del live["metadata"]["labels"]["app.kubernetes.io/instance"]
 
@@ -167,6 +173,7 @@ CHANGES: list[tuple[str, str, Callable[[Manifest], Any]]] = [
     ("ConfigMap", "shop-router", drop_routes),
     ("ConfigMap", "shop-router", drop_label),
     ("PodDisruptionBudget", FIRST, spoil_budget),
+    ("NetworkPolicy", "shop-router", open_policy),
 ]
 
 

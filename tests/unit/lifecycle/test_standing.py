@@ -36,6 +36,15 @@ def test_routers_that_do_not_start_are_named_first() -> None:
     assert status.phase == "Degraded"
 
 
+def test_what_the_cluster_refused_comes_before_all_else() -> None:
+    world = serving_world()
+    taken = Fault("AlreadyExists", "Service shop exists")
+    observed = replace(world.observe(), obstacle=taken, routers=RouterHealth(1, 0, (), PULL))
+    status = lifecycle.decide(observed, world.now).status
+    assert said(status) == ("False", "AlreadyExists", "Service shop exists")
+    assert said(status, "Stalled")[0] == "True"
+
+
 def test_routers_that_are_gone_without_a_fault_leave_users_without_answers() -> None:
     status = with_routers(serving_world(), RouterHealth(1, 0))
     assert said(status)[:2] == ("False", "NoServerReady")
