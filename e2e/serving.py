@@ -12,6 +12,7 @@ Nothing here knows how the operator works; it reads status, conditions and Event
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -132,7 +133,6 @@ class Service:
         replicas: int = 1,
         routers: int = 1,
         pin: int | None = None,
-        retry_token: str = "",
     ) -> None:
         """Say how it is to be."""
         rollout = {"watch": {"duration": watch}, "progressDeadline": deadline}
@@ -140,11 +140,15 @@ class Service:
             "modelName": self.model,
             "server": {"replicas": replicas},
             "router": {"replicas": routers},
-            "rollout": rollout | ({"retryToken": retry_token} if retry_token else {}),
+            "rollout": rollout,
         }
         if pin is not None:
             spec["champion"] = {"version": pin}
         self.cluster.apply(_resource("InferenceService", self.name, spec), self.namespace)
+
+    def change(self, **spec: Manifest) -> None:
+        """Change some fields of the spec, by their names in it."""
+        self.cluster.patch("inferenceservice", self.name, self.namespace, {"spec": spec})
 
     def release(self, number: int, artifact: Manifest) -> None:
         """Register a bundle as a version of the model line."""
@@ -219,6 +223,18 @@ class Service:
         )
         return self.condition(kind)
 
+    def wait_until_it_says(self, words: str, *, seconds: float = PATIENCE) -> Manifest:
+        """Return when the message of UpToDate has these words; gives the condition."""
+        self.cluster.wait_for_object(
+            "inferenceservice",
+            self.name,
+            self.namespace,
+            lambda item: words in (condition_of(item, "UpToDate") or {}).get("message", ""),
+            what=f"UpToDate of {self.name} says {words!r}",
+            seconds=seconds,
+        )
+        return self.condition("UpToDate")
+
     def _wait(self, what: str, holds: Any, seconds: float) -> Manifest:
         found = self.cluster.wait_for_object(
             "inferenceservice",
@@ -233,13 +249,18 @@ class Service:
 
     # What is seen from outside
 
+    def send_users(self, *, per_second: float = 50) -> Load:
+        """Users who ask at a steady pace until the load is stopped."""
+        users = Users(self.cluster, self.namespace, f"users-{uuid.uuid4().hex[:6]}")
+        users.start(f"{self.url}/infer", bundles.request(), per_second=per_second, seconds=1200)
+        return Load(users)
+
     @contextmanager
     def users(self, *, per_second: float = 50) -> Iterator[Load]:
-        """Users who ask at a steady pace until the block ends; `load.outcome` is theirs."""
-        load = Load(Users(self.cluster, self.namespace, f"users-of-{self.name}"))
-        load.users.start(f"{self.url}/infer", bundles.request(), per_second=per_second)
+        """Users who ask until the block ends."""
+        load = self.send_users(per_second=per_second)
         yield load
-        load.outcome = load.users.stop()
+        load.stop()
 
     def deployments(self, selector: str = SERVERS) -> dict[str, Manifest]:
         """Its Deployments by name."""
@@ -263,8 +284,12 @@ class Load:
     """Users at work, and what became of their requests once they stopped."""
 
     def __init__(self, users: Users) -> None:
-        self.users = users
+        self._users = users
         self.outcome = Outcome(0, {}, {}, {})
+
+    def stop(self) -> None:
+        """Wait for the last answers."""
+        self.outcome = self._users.stop()
 
     def assert_nobody_failed(self, *, versions: set[str], at_least: int = 50) -> None:
         """Every request was answered, by these versions and no other."""
