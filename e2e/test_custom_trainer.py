@@ -12,10 +12,9 @@ import httpx
 import pytest
 import yaml
 
-from e2e.harness import Cluster, Manifest, condition_of
+from e2e.harness import Cluster, Manifest
 from e2e.pipelines import (
     EXAMPLES,
-    KIND,
     PATIENCE_SECONDS,
     Ended,
     assert_ended,
@@ -119,14 +118,13 @@ def test_what_an_image_left_is_not_believed(cluster: Cluster, trainers: str, nam
     assert_ended(cluster, trainers, name, MISTAKES[name][1])
 
 
-def test_the_users_container_never_holds_the_credentials_of_the_store(
+def test_the_users_container_gets_the_run_and_scratch_space_and_no_more(
     cluster: Cluster, trainers: str
 ) -> None:
     wait_until_registered(cluster, trainers, "wine", "wine-1")
-    (pod,) = cluster.find_all("pods", trainers, "regnant.dev/owner=wine,regnant.dev/version=1")
+    of_the_run = "regnant.dev/owner-kind=TrainingPipeline,regnant.dev/owner=wine"
+    (pod,) = cluster.find_all("pods", trainers, of_the_run)
+    assert pod["spec"]["automountServiceAccountToken"] is False
     (own,) = pod["spec"]["initContainers"]
-    mounted = {volume["name"] for volume in own["volumeMounts"]}
-    assert mounted == {"run", "tmp", "work"}
-    ready = condition_of(cluster.get(KIND, "wine", trainers), "Ready")
-    assert ready is not None
-    assert ready["reason"] == "Registered"
+    assert {volume["name"] for volume in own["volumeMounts"]} == {"run", "tmp", "work"}
+    assert own["securityContext"]["readOnlyRootFilesystem"] is True
