@@ -15,6 +15,7 @@ import yaml
 from e2e.harness import Cluster, Manifest
 from e2e.pipelines import (
     EXAMPLES,
+    KIND,
     PATIENCE_SECONDS,
     Ended,
     assert_ended,
@@ -28,6 +29,12 @@ from e2e.pipelines import (
 PROGRAM = (EXAMPLES / "custom-trainer" / "train.py").read_text(encoding="utf-8")
 # Wine 0 of the data set.
 ROW = [14.23, 1.71, 2.43, 15.6, 127.0, 2.8, 3.06, 0.28, 2.29, 5.64, 1.04, 3.92, 1065.0]
+
+SLOW = """
+import json, threading
+print(json.dumps({"stage": "Fermenting", "message": "barrel 3 of 10"}), flush=True)
+threading.Event().wait()
+"""
 
 
 def container(program: str) -> Manifest:
@@ -82,7 +89,8 @@ def trainers(regnant: object, cluster: Cluster, shared_namespace: str) -> str:
     documents[0]["spec"]["trainer"]["container"]["command"] = ["python", "-c", PROGRAM]
     wine = classification("sklearn://wine")
     made = [pipeline(name, wine, trainer) for name, (trainer, _) in MISTAKES.items()]
-    cluster.apply([*documents, *made], shared_namespace)
+    slow = pipeline("slow", wine, container(SLOW))
+    cluster.apply([*documents, *made, slow], shared_namespace)
     return shared_namespace
 
 
@@ -111,6 +119,24 @@ def test_a_model_of_the_users_own_image_is_served(cluster: Cluster, trainers: st
     outputs = {output["name"]: output["data"] for output in answer.json()["outputs"]}
     assert outputs["label"] == [0]
     assert math.isclose(sum(outputs["probabilities"]), 1, rel_tol=1e-5)
+
+
+def test_the_stage_that_an_image_tells_is_shown_while_it_runs(
+    cluster: Cluster, trainers: str
+) -> None:
+    found = cluster.wait_for_condition(
+        KIND, "slow", trainers, "Reconciling", reason="Training", seconds=PATIENCE_SECONDS
+    )
+    assert found["status"]["phase"] == "Training"
+    cluster.wait_for_object(
+        KIND,
+        "slow",
+        trainers,
+        lambda found: found["status"]["run"]["stage"] == "Fermenting",
+        what="slow shows the stage Fermenting",
+    )
+    cluster.delete(KIND, "slow", trainers)
+    cluster.wait_until_gone("job", "slow-1", trainers)
 
 
 @pytest.mark.parametrize("name", MISTAKES)

@@ -83,7 +83,7 @@ class TrainingPipelineObserver:
         pods = await self._cluster.list("Pod", resource.metadata.namespace, ours)
         pods.sort(key=_age)
         outcome, reason = job_outcome(job)
-        running = next((pod for pod in pods if pod["status"].get("phase") == "Running"), None)
+        running = next((pod for pod in pods if _works(pod)), None)
         return Job(
             name=run.job,
             outcome=outcome,
@@ -118,6 +118,11 @@ class TrainingPipelineObserver:
             if stages:
                 return stages[-1]
         return ""
+
+
+def _works(pod: Manifest) -> bool:
+    """Whether a container of the pod runs; a user's own does so while the pod is still Pending."""
+    return any("running" in container.get("state", {}) for container in containers(pod))
 
 
 def _stage_of(line: str) -> str:

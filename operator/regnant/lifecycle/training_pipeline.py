@@ -189,7 +189,9 @@ def _follow(observed: Observed, run: Run, now: datetime) -> Decision[TrainingPip
         case "Active":
             # A pod that just ended runs no more while its Job is still active: no step back.
             state = RunState.RUNNING if job.running or job.stage else run.state
-            wait = job.fault or Fault("", "")
+            # What an earlier try died of is over once the next one runs.
+            fault = None if job.running else job.fault
+            wait = fault or Fault("", "")
             moving = run.model_copy(
                 update={
                     "state": state,
@@ -199,7 +201,7 @@ def _follow(observed: Observed, run: Run, now: datetime) -> Decision[TrainingPip
                 }
             )
             updated = status.model_copy(update={"run": moving})
-            decision = _conclude(observed, updated, report.under_way(moving, job.fault), now)
+            decision = _conclude(observed, updated, report.under_way(moving, fault), now)
             return replace(decision, requeue_after=PROGRESS_INTERVAL)
         case _ as unreachable:
             assert_never(unreachable)

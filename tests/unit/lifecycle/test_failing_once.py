@@ -39,3 +39,15 @@ def test_giving_up_is_told_even_when_the_reason_was_told_while_it_was_retried() 
     world.fail("BackoffLimitExceeded", crash)
     told = world.step().announce
     assert told == (Announcement("Warning", "Crashed", world.ready()[2]),)
+
+
+def test_what_an_earlier_try_died_of_is_not_told_while_the_next_one_works() -> None:
+    world = PipelineWorld()
+    world.step()
+    away = Fault("DataUnavailable", "data.uri: https://lake/x.csv answered 503")
+    world.jobs["churn-1"] = Job("churn-1", "Active", fault=away)
+    world.step()
+    assert world.ready()[1] == "DataUnavailable"
+    world.jobs["churn-1"] = Job("churn-1", "Active", running=True, stage="Training", fault=away)
+    world.step()
+    assert world.ready()[1:] == ("Training", "churn-1: Training")
