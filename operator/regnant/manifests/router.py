@@ -8,6 +8,8 @@ by one.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from regnant.api.inference_service import Router
@@ -35,7 +37,7 @@ CONFIG_SYNC = f"{GROUP}/config-sync"
 
 def build(owner: ObjectRef, router: Router, routing: Routing, platform: Platform) -> list[Manifest]:
     """The routers' ConfigMap, Service, Deployment and PodDisruptionBudget."""
-    files = router_files(routing)
+    files = dict(_files(routing))
     name = names.router(owner.name)
     head = _metadata(owner, name)
     return [
@@ -49,6 +51,12 @@ def build(owner: ObjectRef, router: Router, routing: Routing, platform: Platform
         ),
         disruption_budget(head, _selector(owner)),
     ]
+
+
+@lru_cache(maxsize=512)
+def _files(routing: Routing) -> Mapping[str, str]:
+    """A settled service is looked at many times with the same routes."""
+    return router_files(routing)
 
 
 def _selector(owner: ObjectRef) -> dict[str, str]:
