@@ -17,6 +17,8 @@ from e2e.cluster.settings import CHECKOUT
 from e2e.harness import Cluster
 from e2e.installation import Installation, install
 
+TURNS_SECONDS = 120.0
+"""No round begins later than this: a slow machine gets fewer rounds, not a longer benchmark."""
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
 _MIB_IN_KIB = 1024
 
@@ -42,9 +44,11 @@ def _measure(installation: Installation, asked: argparse.Namespace) -> list[Tabl
     idle = footprint.measure_idle(installation)
     with place(installation) as here:
         _say("A training, in turns")
-        trainings = training.measure(here, asked.repetitions)
+        until = time.monotonic() + TURNS_SECONDS
+        trainings = training.measure(here, asked.repetitions, until)
         _say("A first answer, in turns")
-        answers = serving.measure(here, asked.repetitions, training.line(1))
+        until = time.monotonic() + TURNS_SECONDS
+        answers = serving.measure(here, asked.repetitions, until, training.line(1))
         _say(f"{asked.services} settled services")
         settled = footprint.measure_settled(here, training.line(1), asked.services, asked.seconds)
     return [

@@ -25,7 +25,7 @@ _SMALL = {"requests": {"cpu": "1m", "memory": "16Mi"}, "limits": {"memory": "512
 _KUBELET_SECONDS = 20
 """How long a kubelet may take to report what is so."""
 _QUIET_SECONDS = 12
-_PATIENCE_SECONDS = 240
+_PATIENCE_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def _ready(place: Place) -> int:
 
 def _wait_until_quiet(meter: Meter) -> None:
     """Return when the operator wrote nothing for a while; only the resync goes on then."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + _PATIENCE_SECONDS / 2
     before = meter.read()
     while time.monotonic() < deadline:
         time.sleep(_QUIET_SECONDS)

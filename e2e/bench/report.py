@@ -6,7 +6,8 @@ The page is written by people; only what stands between its two markers is made 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,15 @@ class Table:
         lines = [self.columns, ["---"] * len(self.columns), *self.rows]
         text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
         return f"### {self.title}\n\n{text}\n\n{self.note}"
+
+
+def rounds(most: int, until: float) -> Iterator[int]:
+    """Numbers from 1, at least one, and none that would begin after `until` on the clock."""
+    for number in range(1, most + 1):
+        if number > 1 and time.monotonic() > until:
+            print(f"   the time is over after {number - 1} of {most} rounds", flush=True)
+            return
+        yield number
 
 
 def verdict(value: float, limit: float) -> str:

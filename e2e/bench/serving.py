@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from e2e.bench.place import Place, by_hand, resource
 from e2e.bench.poller import Poller, Question
-from e2e.bench.report import Sample, Table, verdict
+from e2e.bench.report import Sample, Table, rounds, verdict
 from e2e.demo import REQUEST
 from regnant.api.inference_service import Router, Server
 from regnant.api.meta import Kind
@@ -25,8 +25,8 @@ GOAL_RATIO = 1.2
 _BARE, _ROUTER, _SERVICE = "by-hand", "router-alone", "answering"
 
 
-def measure(place: Place, repetitions: int, model: str) -> Table:
-    """All three in turns, as often as asked, with version 1 of a model line."""
+def measure(place: Place, repetitions: int, until: float, model: str) -> Table:
+    """All three in turns, as often as there is time for, with version 1 of a model line."""
     poller = Poller(place.cluster, place.namespace)
     poller.start()
     runs = _Runs(place, poller, model)
@@ -36,12 +36,12 @@ def measure(place: Place, repetitions: int, model: str) -> Table:
         (_SERVICE, runs.service),
     ]
     times: dict[str, list[float]] = {label: [] for label, _ in turns}
-    for number in range(repetitions):
+    for number in rounds(repetitions, until):
         first = number % len(turns)
         for label, run in turns[first:] + turns[:first]:
             seconds = run()
             times[label].append(seconds)
-            print(f"   serving {number + 1}, {label}: {seconds:.2f} s", flush=True)
+            print(f"   serving {number}, {label}: {seconds:.2f} s", flush=True)
     return _table(*(Sample.of(times[label]) for label, _ in turns))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from e2e.bench.place import EXAMPLES, Place, by_hand, resource
-from e2e.bench.report import Sample, Table, verdict
+from e2e.bench.report import Sample, Table, rounds, verdict
 from e2e.harness import Manifest
 from regnant.api.meta import Kind
 from regnant.api.training_pipeline import TrainingPipelineSpec
@@ -26,10 +26,10 @@ _EXAMPLE = "pipeline.yaml"
 _PATIENCE = "--timeout=240s"
 
 
-def measure(place: Place, repetitions: int) -> Table:
-    """Both in turns, as often as asked."""
+def measure(place: Place, repetitions: int, until: float) -> Table:
+    """Both in turns, as often as asked and as there is time for."""
     times: dict[str, list[float]] = {"by hand": [], "pipeline": []}
-    for number in range(1, repetitions + 1):
+    for number in rounds(repetitions, until):
         turns: list[tuple[str, Callable[[Place, int], float]]] = [
             ("by hand", _by_hand),
             ("pipeline", _pipeline),
