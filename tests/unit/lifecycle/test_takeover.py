@@ -143,6 +143,17 @@ def test_a_version_that_never_starts_is_rejected_at_the_deadline() -> None:
     assert world.answering == digest("1")
 
 
+def test_a_late_version_without_a_fault_is_told_how_many_servers_it_had() -> None:
+    world = serving_world(rollout={"progressDeadline": "5m"})
+    world.health[world.add(2)] = ServerHealth(2, 1)
+    world.run()
+    world.step(seconds=301)
+    (rejection,) = world.status.rejected
+    assert rejection.reason == "ProgressDeadlineExceeded"
+    assert "only 1 of its servers" in rejection.message
+    assert "rollout.progressDeadline" in rejection.message
+
+
 def test_a_final_fault_is_rejected_at_once() -> None:
     world = serving_world()
     second = world.add(2)
