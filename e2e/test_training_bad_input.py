@@ -32,6 +32,7 @@ from e2e.pipelines import (
 IRIS = classification("sklearn://iris")
 DIGITS = classification("sklearn://digits")
 QUICK = sklearn("tree.DecisionTreeClassifier", max_depth=1)
+SLOW = "past-deadline"
 NO_IMAGE = "localhost/nobody-built-this:1"
 
 
@@ -167,7 +168,7 @@ MISTAKES = {
             }
         },
     ),
-    "past-deadline": Mistake(
+    SLOW: Mistake(
         Ended("DeadlineExceeded", "Trained", ["spec.activeDeadlineSeconds", "raise it"]),
         data=DIGITS,
         trainer=sklearn(
@@ -209,19 +210,26 @@ MISTAKES = {
 }
 
 
+def is_training(found: Manifest) -> bool:
+    return bool(found.get("status", {}).get("run", {}).get("stage") == "Training")
+
+
 @pytest.fixture(scope="module")
 def mistakes(regnant: object, cluster: Cluster, shared_namespace: str) -> str:
     """The namespace in which every mistake was made at once."""
     del regnant
-    fill_claim(cluster, shared_namespace, FILES)
-    made = [
-        pipeline(name, mistake.data, mistake.trainer, **mistake.spec)
+    made = {
+        name: pipeline(name, mistake.data, mistake.trainer, **mistake.spec)
         for name, mistake in MISTAKES.items()
-    ]
+    }
+    # It must be at its training before the others take the machine, and its deadline passes.
+    cluster.apply(made.pop(SLOW), shared_namespace)
+    fill_claim(cluster, shared_namespace, FILES)
+    cluster.wait_for_object(KIND, SLOW, shared_namespace, is_training, seconds=PATIENCE_SECONDS)
     good = pipeline("good", IRIS, sklearn("linear_model.LogisticRegression"))
     cluster.apply(
         [
-            *made,
+            *made.values(),
             good,
             pipeline("no-image", IRIS, {"container": {"image": NO_IMAGE}}),
             pipeline("no-secret", {**IRIS, "credentialsSecretRef": {"name": "keys"}}, QUICK),

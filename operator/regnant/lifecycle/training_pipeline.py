@@ -189,8 +189,7 @@ def _follow(observed: Observed, run: Run, now: datetime) -> Decision[TrainingPip
         case "Active":
             # A pod that just ended runs no more while its Job is still active: no step back.
             state = RunState.RUNNING if job.running or job.stage else run.state
-            # What an earlier try died of is over once the next one runs.
-            fault = None if job.running else job.fault
+            fault = _what_it_waits_for(run, job)
             wait = fault or Fault("", "")
             moving = run.model_copy(
                 update={
@@ -205,6 +204,17 @@ def _follow(observed: Observed, run: Run, now: datetime) -> Decision[TrainingPip
             return replace(decision, requeue_after=PROGRESS_INTERVAL)
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def _what_it_waits_for(run: Run, job: Job) -> Fault | None:
+    """What keeps a run from working, until it works.
+
+    A pod that is pulled, mounted or tried anew has no fault for a moment, and one that its deadline
+    ends has none any more: what was said last still holds.
+    """
+    if job.running:
+        return None
+    return job.fault or (Fault(run.reason, run.message) if run.reason else None)
 
 
 def _fail(

@@ -74,6 +74,8 @@ def test_a_run_that_waited_until_its_deadline_says_what_it_waited_for() -> None:
     world.jobs["churn-1"] = Job("churn-1", "Active", fault=fault)
     world.step()
     assert world.ready()[1] == "VolumeNotMounted"
+    world.jobs["churn-1"] = Job("churn-1", "Active")
+    assert world.step().announce == (), "its pod is being removed; nothing is new"
     world.fail("DeadlineExceeded")
     world.step()
     status, reason, message = world.ready()
