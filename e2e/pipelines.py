@@ -88,6 +88,7 @@ def assert_ended(cluster: Cluster, namespace: str, name: str, wanted: Ended) -> 
     assert (step["status"], step["reason"]) == ("False", wanted.reason), found["status"]
     for word in wanted.words:
         assert word in message
+    assert "np." not in message, "a value is shown as the user wrote it"
     assert_told(cluster, namespace, name, wanted.reason, severity="Warning")
     versions = cluster.find_all("modelversions", namespace, f"regnant.dev/model={name}")
     assert versions == []

@@ -23,7 +23,7 @@ from regnant.training.layout import LABEL, PREDICTION, PROBABILITIES, InputLayou
 from regnant.training.probing import Sides, probe_rows
 from regnant.training.result import ParityReport
 from regnant.training.runtime import open_session
-from regnant.training.wording import first_line
+from regnant.training.wording import first_line, shown
 
 VALUES_SHOWN: Final = 6
 Answers = dict[str, NDArray[np.generic]]
@@ -139,8 +139,8 @@ def compare(
         first = int(flips[0])
         raise ParityFailed(
             f"parity: ONNX Runtime flips the label of {len(flips)} of {len(frame)} rows; first: "
-            f"{_row(frame, first)}: scikit-learn {expected[LABEL][first]!r}, "
-            f"ONNX {answers[LABEL][first]!r}; choose another estimator or parameters"
+            f"{_row(frame, first)}: scikit-learn {shown(expected[LABEL][first])}, "
+            f"ONNX {shown(answers[LABEL][first])}; choose another estimator or parameters"
         )
     return ParityReport(len(frame), float(differences[worst]), 0)
 
