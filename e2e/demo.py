@@ -1,7 +1,8 @@
 """The main job, told step by step on a real cluster: train, register, serve, replace, refuse.
 
-Run by `make demo`. Each step shows the command that a user would type, does it, and says how long it
-took; the manifests are those of docs/examples. It can be run again: it starts in a fresh namespace.
+Run by `make demo`. Each step shows the command that a user would type, does it, and says how long
+it took; the manifests are those of docs/examples. It can be run again: it starts in a fresh
+namespace.
 """
 
 from __future__ import annotations
