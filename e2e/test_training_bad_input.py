@@ -240,21 +240,7 @@ def mistakes(regnant: object, cluster: Cluster, shared_namespace: str) -> str:
     return shared_namespace
 
 
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_ends_with_its_reason_and_the_remedy(
-    cluster: Cluster, mistakes: str, name: str
-) -> None:
-    assert_ended(cluster, mistakes, name, MISTAKES[name].ended)
-
-
-def test_an_image_that_cannot_be_pulled_is_named_while_the_run_waits(
-    cluster: Cluster, mistakes: str
-) -> None:
-    message = waiting_for(cluster, mistakes, "no-image", "ImagePullFailed")
-    assert NO_IMAGE in message
-    assert "correct its name or the pull secret" in message
-
-
+# First of all: the longer a Secret is missing, the more seldom the kubelet looks for it.
 def test_a_secret_that_does_not_exist_is_named_and_the_run_goes_on_once_it_does(
     cluster: Cluster, mistakes: str
 ) -> None:
@@ -264,6 +250,14 @@ def test_a_secret_that_does_not_exist_is_named_and_the_run_goes_on_once_it_does(
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}}
     cluster.apply({**secret, "stringData": {"token": "x"}}, mistakes)
     wait_until_registered(cluster, mistakes, "no-secret", "no-secret-1")
+
+
+def test_an_image_that_cannot_be_pulled_is_named_while_the_run_waits(
+    cluster: Cluster, mistakes: str
+) -> None:
+    message = waiting_for(cluster, mistakes, "no-image", "ImagePullFailed")
+    assert NO_IMAGE in message
+    assert "correct its name or the pull secret" in message
 
 
 def test_a_claim_that_does_not_exist_is_named_while_the_run_waits(
@@ -285,6 +279,13 @@ def waiting_for(cluster: Cluster, namespace: str, name: str, reason: str) -> str
     assert ready is not None
     assert_told(cluster, namespace, name, reason)
     return str(ready["message"])
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_ends_with_its_reason_and_the_remedy(
+    cluster: Cluster, mistakes: str, name: str
+) -> None:
+    assert_ended(cluster, mistakes, name, MISTAKES[name].ended)
 
 
 def test_none_of_the_mistakes_harmed_the_pipeline_beside_them(
