@@ -80,10 +80,15 @@ def _circumstances(cluster: Cluster, asked: argparse.Namespace, load: list[float
         f"{info['osImage']}, {info['containerRuntimeVersion'].replace('://', ' ')}",
         "a node": f"{capacity['cpu']} CPUs ({_cpu() if cluster.is_local else 'not known'}), "
         f"{memory:.0f} GiB",
-        "load average": f"{load[0]:.1f} before, {load[1]:.1f} after, on this machine",
+        "load average": f"{load[0]:.1f} before, {load[1]:.1f} after, on this machine{_busy(load)}",
     }
     lines = ["| | |", "| --- | --- |", *(f"| {key} | {value} |" for key, value in rows.items())]
     return "\n".join(lines)
+
+
+def _busy(load: list[float]) -> str:
+    """A word of warning where the machine had something else to do from the start."""
+    return "; **it was busy with other work**" if load[0] > (os.cpu_count() or 1) else ""
 
 
 def _cpu() -> str:

@@ -2,14 +2,15 @@
 
 Memory comes from the kubelets, CPU and reconciles from the operator's own metrics. Requests are
 counted by the API server: for the time of the benchmark the operator's requests are put into flow
-schemas of their own, by what they do, and the API server keeps a counter for each. The requests are
-treated as before, as they stay at the priority level of service accounts.
+schemas of their own, by what they do, and the API server keeps a counter for each. Reads and writes
+are those of the benchmark's namespace, so that nobody else's are counted. The requests are treated
+as before, as they stay at the priority level of service accounts.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,13 +21,16 @@ from e2e.bench.place import Place
 from e2e.harness import Cluster, Manifest
 from e2e.installation import Installation
 
-_FLOWS: Mapping[str, Manifest] = {
-    # The first that matches counts.
-    "the lease": {"verbs": ["*"], "resources": ["leases"]},
-    "watches": {"verbs": ["watch"], "resources": ["*"]},
-    "reads": {"verbs": ["get", "list"], "resources": ["*"]},
-    "writes": {"verbs": ["*"], "resources": ["*"]},
+ELSEWHERE = "all else"
+_FLOWS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
+    # Verbs and resources; the first that matches counts.
+    "the lease": (["*"], ["leases"]),
+    "watches": (["watch"], ["*"]),
+    "reads": (["get", "list"], ["*"]),
+    "writes": (["*"], ["*"]),
+    ELSEWHERE: (["*"], ["*"]),
 }
+_OF_THE_NAMESPACE = frozenset({"reads", "writes"})
 _PRECEDENCE = 8500
 _COUNTER = "apiserver_flowcontrol_dispatched_requests_total"
 _MIB = 1024 * 1024
@@ -46,6 +50,8 @@ class Memory:
 class Activity:
     """What the operator has done since it started."""
 
+    operator: str
+    """The pod's name."""
     cpu_seconds: float
     reconciles: float
     requests: Mapping[str, float]
@@ -53,6 +59,7 @@ class Activity:
     def since(self, before: Activity) -> Activity:
         """What it did in between."""
         return Activity(
+            self.operator,
             self.cpu_seconds - before.cpu_seconds,
             self.reconciles - before.reconciles,
             {flow: count - before.requests[flow] for flow, count in self.requests.items()},
@@ -107,8 +114,8 @@ class Meter:
             "namespace": pod["metadata"]["namespace"],
         }
         schemas = [
-            _flow_schema(f"{prefix}{_slug(flow)}", account, precedence, rule)
-            for precedence, (flow, rule) in enumerate(_FLOWS.items(), _PRECEDENCE)
+            _flow_schema(f"{prefix}{_slug(flow)}", account, precedence, _rule(flow, place))
+            for precedence, flow in enumerate(_FLOWS, _PRECEDENCE)
         ]
         place.cluster.apply(schemas)
         try:
@@ -130,6 +137,7 @@ class Meter:
             if name == _COUNTER and schema.startswith(self._prefix):
                 requests[flows[schema.removeprefix(self._prefix)]] += value
         return Activity(
+            operator=pod,
             cpu_seconds=sum(v for name, _, v in own if name == "process_cpu_seconds_total"),
             reconciles=sum(v for name, _, v in own if name == "regnant_reconcile_total"),
             requests=requests,
@@ -163,8 +171,19 @@ def _slug(flow: str) -> str:
     return flow.replace(" ", "-")
 
 
+def _rule(flow: str, place: Place) -> Manifest:
+    verbs, resources = _FLOWS[flow]
+    narrow = flow in _OF_THE_NAMESPACE
+    return {
+        "verbs": verbs,
+        "apiGroups": ["*"],
+        "resources": resources,
+        "clusterScope": not narrow,
+        "namespaces": [place.namespace] if narrow else ["*"],
+    }
+
+
 def _flow_schema(name: str, account: dict[str, str], precedence: int, rule: Manifest) -> Manifest:
-    everywhere = {"apiGroups": ["*"], "clusterScope": True, "namespaces": ["*"]}
     return {
         "apiVersion": "flowcontrol.apiserver.k8s.io/v1",
         "kind": "FlowSchema",
@@ -176,7 +195,7 @@ def _flow_schema(name: str, account: dict[str, str], precedence: int, rule: Mani
             "rules": [
                 {
                     "subjects": [{"kind": "ServiceAccount", "serviceAccount": account}],
-                    "resourceRules": [{**rule, **everywhere}],
+                    "resourceRules": [rule],
                 }
             ],
         },

@@ -34,7 +34,7 @@ class Sample:
     @property
     def count(self) -> str:
         """How often it was measured, in words."""
-        return "once" if len(self.values) == 1 else f"{len(self.values)} times each"
+        return "Once each" if len(self.values) == 1 else f"{len(self.values)} times each"
 
     def cells(self, digits: int, unit: str = "") -> list[str]:
         """The median and the spread, as two cells of a table."""

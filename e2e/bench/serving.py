@@ -115,7 +115,7 @@ def _table(bare: Sample, routers: Sample, service: Sample) -> Table:
         "A first answer",
         ["from apply to the first answer", "median", "spread", "goal"],
         rows,
-        f"{bare.count} in turns; one server, one router, a bundle that is in the store "
+        f"{bare.count}, in turns; one server, one router, a bundle that is in the store "
         "already and images that are on the node. A pod of the cluster polls every 20 ms. By hand "
         "is the same pod, with the same init container and probes. An answer of the "
         "InferenceService comes after its model was verified through the router.",

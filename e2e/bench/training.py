@@ -104,7 +104,7 @@ def _table(bare: Sample, pipeline: Sample) -> Table:
         "A training",
         ["", "median", "spread", "goal"],
         rows,
-        f"The run of docs/examples/{_EXAMPLE}, {bare.count} in turns, each pushed to a "
-        "repository of its own. The pod is the Job's own, with the Job's own run file. The goal is "
+        f"The run of docs/examples/{_EXAMPLE}. {bare.count}, in turns, and pushed to a repository "
+        "of its own. The pod is the Job's own, with the Job's own run file. The goal is "
         f"{(GOAL_RATIO - 1) * 100:.0f} % and {GOAL_SECONDS:.0f} s more than the bare run.",
     )
