@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,18 @@ async def test_a_version_that_fails_everything_costs_users_nothing(
     assert [answer.status_code for answer in answers] == [200] * 200
     assert {answer.headers["x-regnant-version"] for answer in answers} == {"3"}
     assert new.answered > 0
+
+
+async def test_a_version_that_fails_many_requests_at_the_same_moment_costs_users_nothing(
+    tmp_path: Path, old: Server, new: Server
+) -> None:
+    # A server that dies takes all that it was working on along, and all of it is asked again.
+    new.status, new.delay, old.delay = 500, 0.5, 0.5
+    async with running_router(tmp_path / "config", takeover(old, new)) as router:
+        asked = [router.users.post(INFER, json={}) for _ in range(100)]
+        answers = await asyncio.gather(*asked)
+    assert [answer.status_code for answer in answers] == [200] * 100
+    assert old.answered == 100
 
 
 async def test_a_version_whose_server_is_gone_costs_users_nothing(

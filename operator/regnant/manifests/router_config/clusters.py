@@ -129,10 +129,11 @@ def _outlier_detection() -> dict[str, Any]:
 
 
 def _circuit_breakers() -> dict[str, Any]:
-    """Bounds; a version that fails everything needs one more try a request, and no more than that.
+    """Bounds; when a server dies, all that it was working on is tried again at the same moment.
 
-    A smaller budget for retries would leave users with the failures of a version that has just been
-    promoted, until it is rolled back.
+    A smaller bound of retries would leave users with the failures of a version that has just been
+    promoted, until it is rolled back. A budget in percent does not do: an aggregate, by which users
+    are sent, counts no requests of its own, and a part of nothing is nothing.
     """
     return {
         "thresholds": [
@@ -140,7 +141,7 @@ def _circuit_breakers() -> dict[str, Any]:
                 "max_connections": _MAX_REQUESTS,
                 "max_pending_requests": _MAX_REQUESTS,
                 "max_requests": _MAX_REQUESTS,
-                "retry_budget": {"budget_percent": {"value": 100}, "min_retry_concurrency": 16},
+                "max_retries": _MAX_REQUESTS,
             }
         ]
     }
