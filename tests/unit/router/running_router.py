@@ -62,8 +62,10 @@ class Server:
         return self.variant.digest
 
     async def answer(self, request: web.Request) -> web.Response:
-        if request.path == "/v2/health/ready":
-            return web.json_response({}, status=200 if self.ready else 503)
+        if request.path.endswith("/ready"):
+            own = f"/versions/{self.version}/ready"
+            status = 200 if self.ready else 503
+            return web.json_response({}, status=status if request.path.endswith(own) else 404)
         body = await request.read()
         self.answered += 1
         self.headers.append({name.lower(): value for name, value in request.headers.items()})

@@ -34,7 +34,7 @@ def servers(tmp_path: Path) -> Iterator[tuple[tuple[Popen[str], Popen[str]], Rou
         started(other, "3") as (fallback, fallback_client),
     ):
         variants = (
-            Variant(LOOPBACK, 4, one.digest, champion_client.base_url.port or 0),
+            Variant(LOOPBACK, 3, one.digest, champion_client.base_url.port or 0),
             Variant(LOOPBACK, 3, other.digest, fallback_client.base_url.port or 0),
         )
         routing = Routing("churn", "default", "churn", variants, one.digest, other.digest)

@@ -16,7 +16,6 @@ from regnant.manifests.router_config.place import socket_address
 if TYPE_CHECKING:
     from regnant.manifests.routing import Routing, Variant
 
-READY_PATH = "/v2/health/ready"
 _PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _DNS = {
     "@type": "type.googleapis.com/envoy.extensions.clusters.dns.v3.DnsCluster",
@@ -44,7 +43,10 @@ def clusters(routing: Routing) -> list[dict[str, Any]]:
     """Both clusters of every version that runs."""
     found = []
     for variant in routing.variants:
-        found += [_servers(variant), _answering(variant, _stand_in(routing, variant))]
+        found += [
+            _servers(variant, routing.model),
+            _answering(variant, _stand_in(routing, variant)),
+        ]
     return found
 
 
@@ -55,7 +57,7 @@ def _stand_in(routing: Routing, variant: Variant) -> Variant | None:
     return routing.variant(routing.champion)
 
 
-def _servers(variant: Variant) -> dict[str, Any]:
+def _servers(variant: Variant, model: str) -> dict[str, Any]:
     name = servers_cluster(variant)
     endpoint = {"endpoint": {"address": socket_address(variant.host, variant.port)}}
     return {
@@ -66,7 +68,7 @@ def _servers(variant: Variant) -> dict[str, Any]:
         "lb_policy": "LEAST_REQUEST",
         # With no healthy server left, all are tried: an answer is better than a certain refusal.
         "common_lb_config": {"healthy_panic_threshold": {"value": 1}},
-        "health_checks": [_health_check()],
+        "health_checks": [_health_check(variant, model)],
         "outlier_detection": _outlier_detection(),
         "circuit_breakers": _circuit_breakers(),
         "typed_extension_protocol_options": {_PROTOCOL_OPTIONS: _http_options()},
@@ -100,15 +102,19 @@ def _discovery(host: str) -> dict[str, Any]:
     return {"type": "STATIC"}
 
 
-def _health_check() -> dict[str, Any]:
-    """A server that says 503 is out at once; one that is silent, after two seconds."""
+def _health_check(variant: Variant, model: str) -> dict[str, Any]:
+    """A server that says 503 is out at once; one that is silent, after two seconds.
+
+    It is asked for this version: the address of a pod that is gone may be another version's next.
+    """
+    path = f"/v2/models/{model}/versions/{variant.version}/ready"
     return {
         "timeout": "1s",
         "interval": "1s",
         "no_traffic_interval": "1s",
         "unhealthy_threshold": 2,
         "healthy_threshold": 1,
-        "http_health_check": {"path": READY_PATH, "host": "health-check"},
+        "http_health_check": {"path": path, "host": "health-check"},
     }
 
 
