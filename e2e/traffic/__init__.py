@@ -91,6 +91,8 @@ def _pod(name: str, arguments: list[str]) -> dict[str, Any]:
                     "name": "users",
                     "image": Settings.from_environment().image("python"),
                     "command": ["python3", "/load/generator.py", *arguments],
+                    # Who measures must not be the first to starve on a busy node.
+                    "resources": {"requests": {"cpu": "200m"}},
                     "securityContext": {
                         "allowPrivilegeEscalation": False,
                         "capabilities": {"drop": ["ALL"]},
