@@ -8,6 +8,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 REGNANT_CACHE ?= $(HOME)/.cache/regnant
 export REGNANT_CACHE
+# ONNX Runtime reports its use to its maker unless it is told not to.
+export ORT_DISABLE_TELEMETRY := 1
 
 BIN := .venv/bin
 UV := $(REGNANT_CACHE)/uv/bin/uv
