@@ -7,6 +7,7 @@
     loop        the queue and all that wakes it, started and stopped as one
     health      /healthz, /readyz and /metrics
     process     leadership, start, and a graceful stop
+    logs        lines of JSON or of text
 
 Nothing is decided here. kopf leaves no finalizer and no annotation on a user's object, because
 there is no handler that would need one.

@@ -1,4 +1,4 @@
-"""Which objects there are, what of them was reconciled last, and whom a change concerns.
+"""Which objects there are, what of them was seen last, and whom a change concerns.
 
 Of each object this keeps a few words: its model line, and a fingerprint of what people change. The
 status is not part of it, so that our own writes wake nobody. An object that appears or goes, or

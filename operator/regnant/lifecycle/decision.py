@@ -1,8 +1,8 @@
 """What every decision is made of, and the rule by which users are told of it.
 
-A decision is carried out in one order: the status is written first, then children are applied, then
-deleted, then Events are sent. So whatever is acted on was announced, and after a crash the next
-decision continues from what was announced.
+A decision is carried out in one order: the status is written first, then Events are sent, then
+children are applied, then deleted. So whatever is acted on was written down, and after a crash the
+next decision continues from there.
 """
 
 from __future__ import annotations

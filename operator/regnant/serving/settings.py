@@ -1,7 +1,8 @@
 """What the pod's environment asks for, parsed once.
 
-The operator sets the first five; every other variable bounds something and has a default that
-suits a pod behind the router. Time-outs are in seconds, sizes in bytes.
+The operator sets the bundle, the model, the port and the drain; every other variable bounds
+something and has a default that suits a pod behind the router. Time-outs are in seconds, sizes in
+bytes.
 """
 
 from __future__ import annotations

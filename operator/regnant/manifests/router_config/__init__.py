@@ -3,7 +3,7 @@
     envoy.json   the bootstrap, the same for every Routing of a service; a change restarts the pods
     lds.json     two listeners: one for users, one for the operator and the kubelet
     cds.json     a cluster for every version that runs, and what stands in for it when it fails
-    rds.json     who is answered by which cluster; the only file that a promotion changes
+    rds.json     who is answered by which cluster; what a promotion is made by
 
 Everything here is pure. Envoy takes up the last three by itself whenever the directory changes, but
 each on its own and in no order that can be relied on. So all routes are one resource, taken up as a

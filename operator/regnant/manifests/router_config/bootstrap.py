@@ -1,7 +1,8 @@
 """What a router knows before it reads anything else: itself, its limits, where its files are.
 
-The admin interface can do anything, so it listens on the pod's loopback alone. Of it only the four
-pages that the operator reads, and the drain, are reachable from outside, through routes.
+The admin interface can do anything, so it listens on the pod's loopback alone. Of it only four
+pages to read, for the operator's side and for Prometheus, and the drain are reachable from outside,
+through routes.
 """
 
 from __future__ import annotations
