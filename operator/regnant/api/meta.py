@@ -36,7 +36,6 @@ class Metadata(Model):
     namespace: str
     uid: str = ""
     generation: int = 1
-    creation_timestamp: Time | None = None
     deletion_timestamp: Time | None = None
 
 

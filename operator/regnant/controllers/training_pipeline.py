@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from regnant.api.meta import Kind
@@ -155,7 +156,5 @@ def _registered(found: dict[str, Any]) -> Registered:
 
 def _age(found: Manifest) -> tuple[float, str]:
     """Sorts the newest first."""
-    from datetime import datetime
-
     created = datetime.fromisoformat(found["metadata"]["creationTimestamp"])
     return (-created.timestamp(), found["metadata"]["name"])

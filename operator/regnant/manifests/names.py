@@ -52,6 +52,11 @@ def child_labels(owner: ObjectRef, component: str) -> dict[str, str]:
     }
 
 
+def component_selector(owner: ObjectRef, component: str) -> dict[str, str]:
+    """The labels that only the owner's pods of that component carry."""
+    return {COMPONENT: component, OWNER_KIND: owner.kind.value, OWNER: owner.name}
+
+
 def version_labels(model: str, version: int, digest: str) -> dict[str, str]:
     """The labels that tell one version's server from another's."""
     return {MODEL: model, MODEL_VERSION: str(version), DIGEST: short(digest)}

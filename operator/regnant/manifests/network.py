@@ -9,14 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from regnant.api.meta import ObjectRef
-from regnant.manifests import names
+from regnant.manifests import names, router, server
 from regnant.manifests.platform import Platform
 from regnant.manifests.pods import Manifest, metadata
 from regnant.manifests.router_config.place import USERS_PORT, VERIFICATION_PORT
-from regnant.manifests.server import PORT
 
-ROUTER = "router"
-SERVER = "server"
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
@@ -30,17 +27,17 @@ def build(owner: ObjectRef, platform: Platform) -> list[Manifest]:
     operator = {
         "namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: platform.operator_namespace}}
     }
-    routers = {"podSelector": {"matchLabels": _pods(owner, ROUTER)}}
+    routers = {"podSelector": {"matchLabels": names.component_selector(owner, router.COMPONENT)}}
     return [
         _policy(
             owner,
-            ROUTER,
+            router.COMPONENT,
             [
                 {"ports": [_tcp(USERS_PORT)]},
                 {"from": [operator], "ports": [_tcp(VERIFICATION_PORT)]},
             ],
         ),
-        _policy(owner, SERVER, [{"from": [routers], "ports": [_tcp(PORT)]}]),
+        _policy(owner, server.COMPONENT, [{"from": [routers], "ports": [_tcp(server.PORT)]}]),
     ]
 
 
@@ -52,18 +49,10 @@ def _policy(owner: ObjectRef, component: str, ingress: list[dict[str, Any]]) -> 
         "kind": "NetworkPolicy",
         "metadata": head,
         "spec": {
-            "podSelector": {"matchLabels": _pods(owner, component)},
+            "podSelector": {"matchLabels": names.component_selector(owner, component)},
             "policyTypes": ["Ingress"],
             "ingress": ingress,
         },
-    }
-
-
-def _pods(owner: ObjectRef, component: str) -> dict[str, str]:
-    return {
-        names.COMPONENT: component,
-        names.OWNER_KIND: owner.kind.value,
-        names.OWNER: owner.name,
     }
 
 

@@ -60,11 +60,7 @@ def _files(routing: Routing) -> Mapping[str, str]:
 
 
 def _selector(owner: ObjectRef) -> dict[str, str]:
-    return {
-        names.COMPONENT: COMPONENT,
-        names.OWNER_KIND: owner.kind.value,
-        names.OWNER: owner.name,
-    }
+    return names.component_selector(owner, COMPONENT)
 
 
 def _metadata(owner: ObjectRef, name: str) -> dict[str, Any]:

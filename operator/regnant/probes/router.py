@@ -15,10 +15,11 @@ from typing import Any, Self
 
 import httpx
 
+from regnant.manifests.router_config.place import VERIFICATION_PORT
+from regnant.manifests.router_config.routes import VERSION_HEADER
 from regnant.probes.comparison import Tensor, Tolerance, first_difference, read_tensors
 from regnant.probes.errors import AnswerError, ProbeError, UnreachableError
 
-VERIFICATION_PORT = 8081
 GOLDEN_ROWS = 16
 _NOBODY_ANSWERS = {
     HTTPStatus.BAD_GATEWAY,
@@ -133,7 +134,7 @@ class Prober:
         body: Mapping[str, Any] | None = None,
     ) -> httpx.Response:
         host = f"[{pod_ip}]" if ":" in pod_ip else pod_ip
-        headers = {"x-regnant-verify-version": str(target.version)} if target else {}
+        headers = {VERSION_HEADER: str(target.version)} if target else {}
         try:
             answer = await self._client.request(
                 method, f"http://{host}:{self._port}{path}", headers=headers, json=body
