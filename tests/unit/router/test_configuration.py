@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regnant.manifests.router_config import Place, check, router_files
+from regnant.manifests.router_config import Place, router_files
 from regnant.manifests.routing import Routing, Variant
+from tests.unit.router.file_check import check
 from tests.unit.router.running_router import envoy_binary
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from regnant.manifests.router_config.bootstrap import bootstrap
-from regnant.manifests.router_config.check import check
 from regnant.manifests.router_config.clusters import clusters
 from regnant.manifests.router_config.listeners import listeners
 from regnant.manifests.router_config.place import Place
@@ -32,7 +31,7 @@ _LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
 _CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 _ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
 
-__all__ = ["Place", "check", "router_files"]
+__all__ = ["Place", "router_files"]
 
 
 def router_files(routing: Routing, place: Place | None = None) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""What the files must hold together, found before they are published.
+"""What a router's files must hold together.
 
 Envoy keeps its last configuration when a new one is refused, and says so only in its own log. So
-the operator looks first: the files are read as Envoy would, and every problem is one sentence.
+whatever the builder may write is read here as Envoy would, and every problem is one sentence.
 """
 
 from __future__ import annotations
