@@ -19,6 +19,7 @@ from e2e.cluster.programs import build_programs
 from e2e.cluster.settings import Settings as ClusterSettings
 from regnant.cluster.client import Cluster
 from regnant.cluster.connection import Kubeconfig
+from tests.component.objects import make_namespace
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
 _NUMBERS = itertools.count(1)
@@ -64,5 +65,5 @@ async def cluster(access: Kubeconfig) -> AsyncIterator[Cluster]:
 async def namespace(cluster: Cluster) -> str:
     """A fresh namespace. It is not deleted: the control plane goes with the session."""
     name = f"team-{next(_NUMBERS)}"
-    await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    await make_namespace(cluster, name)
     return name

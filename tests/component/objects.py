@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from regnant.api.meta import API_VERSION, Kind
+from regnant.cluster.client import Cluster
 from regnant.cluster.kinds import Manifest, Ref
+from regnant.cluster.transport import Request
 from regnant.manifests import names
 
 DIGEST = "sha256:" + "0" * 64
+
+
+async def make_namespace(cluster: Cluster, name: str) -> None:
+    """A namespace; it is no kind of the operator's, which never makes one."""
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    await cluster.transport.send(Request("POST", "/api/v1/namespaces", body=body))
 
 
 def service(namespace: str, name: str = "churn", *, model: str = "churn") -> Manifest:

@@ -22,13 +22,12 @@ class Collection:
     kind: str
     api_version: str
     plural: str
-    namespaced: bool = True
 
     def path(self, namespace: str | None = None, name: str = "", subresource: str = "") -> str:
         """The URL path of the collection in a namespace (None: in all), or of one object of it."""
         root = "/api" if "/" not in self.api_version else "/apis"
         parts = [root, self.api_version]
-        if self.namespaced and namespace is not None:
+        if namespace is not None:
             parts += ["namespaces", namespace]
         parts += [part for part in (self.plural, name, subresource) if part]
         return "/".join(parts)
@@ -51,10 +50,7 @@ COLLECTIONS = {
     for collection in (
         *(Collection(row.kind.value, API_VERSION, row.plural) for row in RESOURCES),
         Collection("ConfigMap", "v1", "configmaps"),
-        Collection("Namespace", "v1", "namespaces", namespaced=False),
-        Collection("PersistentVolumeClaim", "v1", "persistentvolumeclaims"),
         Collection("Pod", "v1", "pods"),
-        Collection("Secret", "v1", "secrets"),
         Collection("Service", "v1", "services"),
         Collection("Deployment", "apps/v1", "deployments"),
         Collection("Job", "batch/v1", "jobs"),

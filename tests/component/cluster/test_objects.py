@@ -90,7 +90,7 @@ async def test_what_is_not_permitted_is_forbidden(
     )
     async with Cluster(Kubeconfig(kubeconfig, COMPONENT_CONTEXT)) as stranger:
         with pytest.raises(ForbiddenError, match="stranger"):
-            await stranger.list("Secret", namespace)
+            await stranger.list("Pod", namespace)
 
 
 async def test_a_server_that_does_not_answer_is_unavailable(

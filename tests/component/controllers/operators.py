@@ -141,7 +141,6 @@ class Operator:
         """Every object of the namespace with its resource version."""
         return {
             f"{kind} {one['metadata']['name']}": one["metadata"]["resourceVersion"]
-            for kind, collection in COLLECTIONS.items()
-            if collection.namespaced
+            for kind in COLLECTIONS
             for one in await self.cluster.list(kind, self.namespace)
         }

@@ -12,7 +12,7 @@ from regnant.cluster.client import Cluster
 from regnant.cluster.connection import Kubeconfig
 from regnant.handlers.settings import Settings
 from tests.component.handlers.operators import Recorder, operating, settings
-from tests.component.objects import child, reference, service, version
+from tests.component.objects import child, make_namespace, reference, service, version
 
 Ports = tuple[int, int]
 
@@ -106,7 +106,7 @@ async def test_other_namespaces_are_left_alone(
     cluster: Cluster, namespace: str, recorder: Recorder
 ) -> None:
     other = f"{namespace}-other"
-    await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}})
+    await make_namespace(cluster, other)
     await cluster.create(service(other))
     await cluster.create(child(other, "config", owner="churn"))
     await cluster.create(service(namespace))

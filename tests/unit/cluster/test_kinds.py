@@ -14,7 +14,7 @@ from regnant.cluster.watch import Pace
         ("Pod", "/api/v1/namespaces/team/pods/x"),
         ("Deployment", "/apis/apps/v1/namespaces/team/deployments/x"),
         ("ModelVersion", "/apis/regnant.dev/v1alpha1/namespaces/team/modelversions/x"),
-        ("Namespace", "/api/v1/namespaces/x"),
+        ("Lease", "/apis/coordination.k8s.io/v1/namespaces/team/leases/x"),
     ],
 )
 def test_an_object_is_found_by_its_kind(kind: str, path: str) -> None:
