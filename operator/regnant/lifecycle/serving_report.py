@@ -244,17 +244,16 @@ def _nothing_to_serve(standing: Standing) -> Verdict:
 
 
 def _available(standing: Standing) -> Finding:
+    def finding(*, status: bool, reason: str, message: str) -> Finding:
+        return Finding(type="Available", status=status, reason=reason, message=message)
+
     if standing.available:
-        return Finding(
-            type="Available", status=True, reason="Answering", message="users get answers"
-        )
+        return finding(status=True, reason="Answering", message="users get answers")
     if standing.status.champion is None:
-        reason, message = "NoChampion", "no version answers yet"
-    elif not standing.routers.ready:
-        reason, message = "NoRouterReady", "no router is ready"
-    else:
-        reason, message = "NoServerReady", "the champion has no ready server"
-    return Finding(type="Available", status=False, reason=reason, message=message)
+        return finding(status=False, reason="NoChampion", message="no version answers yet")
+    if not standing.routers.ready:
+        return finding(status=False, reason="NoRouterReady", message="no router is ready")
+    return finding(status=False, reason="NoServerReady", message="the champion has no ready server")
 
 
 def _up_to_date(standing: Standing) -> Finding:

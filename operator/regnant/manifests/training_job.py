@@ -4,8 +4,9 @@ With the built-in trainer the Job has one container. With the user's image that 
 an init container, and our trainer packs, checks and pushes what it left: so the store's credentials
 exist only in our container.
 
-Exit code 64 is the trainer's word for "the input is at fault": the Job fails at once. Other faults
-are tried again up to the back-off limit, and evictions are not counted.
+Exit code 64 is the trainer's word for "the input is at fault": the Job fails at once, as it does
+for want of memory. Other faults are tried again up to the back-off limit, and evictions are not
+counted.
 """
 
 from __future__ import annotations
