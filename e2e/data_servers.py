@@ -55,7 +55,9 @@ def _customer(number: int, chance: random.Random) -> list[object]:
 
 def fill_claim(cluster: Cluster, namespace: str, files: Mapping[str, str]) -> None:
     """Make the claim `lake` and put files on it, by the commands of docs/examples."""
-    cluster.apply(example("claim-upload.yaml", **{"localhost/regnant-python:dev": image("python")}), namespace)
+    cluster.apply(
+        example("claim-upload.yaml", **{"localhost/regnant-python:dev": image("python")}), namespace
+    )
     cluster.wait_for_condition("pod", "upload", namespace, "Ready")
     for name, content in files.items():
         into = f"mkdir -p $(dirname /data/{name}) && cat > /data/{name}"
