@@ -22,7 +22,8 @@ from regnant.lifecycle.diagnosis import (
     unmounted,
     waits_for_volumes,
 )
-from regnant.lifecycle.training_pipeline import Job, Observed, Pipeline, Registered
+from regnant.lifecycle.training_pipeline import Observed, Pipeline, Registered
+from regnant.lifecycle.training_runs import Job
 from regnant.manifests import names
 from regnant.manifests.platform import Platform
 from regnant.manifests.training_job import PACKER, TRAINER

@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal, assert_never
-
-from pydantic import ValidationError
+from typing import assert_never
 
 from regnant.api.meta import API_VERSION, Kind, settle
 from regnant.api.model_version import GateResult, ModelVersionSpec, PipelineRef
@@ -25,7 +23,6 @@ from regnant.api.resources import Resource, reference
 from regnant.api.training_pipeline import (
     MAX_HISTORY,
     Gate,
-    PastRun,
     Run,
     RunResult,
     RunState,
@@ -33,6 +30,7 @@ from regnant.api.training_pipeline import (
     TrainingPipelineStatus,
 )
 from regnant.lifecycle import training_report as report
+from regnant.lifecycle import training_runs as runs
 from regnant.lifecycle.decision import (
     Child,
     Decision,
@@ -41,6 +39,7 @@ from regnant.lifecycle.decision import (
     turning_point,
 )
 from regnant.lifecycle.diagnosis import Fault
+from regnant.lifecycle.training_runs import Job
 from regnant.manifests import names, training_job
 from regnant.manifests.platform import Platform
 from regnant.manifests.training_job import TrainingRun
@@ -49,23 +48,6 @@ Pipeline = Resource[TrainingPipelineSpec, TrainingPipelineStatus]
 
 PROGRESS_INTERVAL = timedelta(seconds=2)
 SOON = timedelta(seconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """The Job of the current run, as it was found."""
-
-    name: str
-    outcome: Literal["Active", "Complete", "Failed"]
-    reason: str = ""
-    """Why the Job failed, in Kubernetes' own word."""
-    running: bool = False
-    """Whether a container of it runs."""
-    stage: str = ""
-    """What the training said last that it is doing."""
-    fault: Fault | None = None
-    output: str = ""
-    """The termination message of the container that ended well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +123,7 @@ def _new_inputs(observed: Observed, digest: str, now: datetime) -> Decision[Trai
     """Start a run, unless these inputs had one before."""
     status = observed.pipeline.status
     before = next((past for past in status.history if past.inputs_digest == digest), None)
-    stopped = _superseded(status.run, now) if status.run else None
+    stopped = runs.superseded(status.run, now) if status.run else None
     if before is not None and before.state in {RunState.SUCCEEDED, RunState.FAILED}:
         kept = status if stopped is None else status.model_copy(update={"run": stopped})
         decision = _conclude(
@@ -158,7 +140,7 @@ def _new_inputs(observed: Observed, digest: str, now: datetime) -> Decision[Trai
         state=RunState.PENDING,
         started_at=now,
     )
-    history = (_past(stopped), *status.history) if stopped else status.history
+    history = (runs.past(stopped), *status.history) if stopped else status.history
     updated = status.model_copy(
         update={"run": run, "last_version": version, "history": history[:MAX_HISTORY]}
     )
@@ -181,15 +163,15 @@ def _follow(observed: Observed, run: Run, now: datetime) -> Decision[TrainingPip
         return replace(decision, apply=manifests, requeue_after=SOON)
     match job.outcome:
         case "Complete":
-            return _register(observed, _finished(run, job, now), now)
+            return _register(observed, runs.finished(run, job, now), now)
         case "Failed":
             return _fail(observed, run, job, now)
-        case "Active" if _hopeless(job.fault):
+        case "Active" if runs.hopeless(job.fault):
             return _fail(observed, run, job, now)
         case "Active":
             # A pod that just ended runs no more while its Job is still active: no step back.
             state = RunState.RUNNING if job.running or job.stage else run.state
-            fault = _what_it_waits_for(run, job)
+            fault = runs.what_it_waits_for(run, job)
             wait = fault or Fault("", "")
             moving = run.model_copy(
                 update={
@@ -206,28 +188,12 @@ def _follow(observed: Observed, run: Run, now: datetime) -> Decision[TrainingPip
             assert_never(unreachable)
 
 
-def _what_it_waits_for(run: Run, job: Job) -> Fault | None:
-    """What keeps a run from working, until it works.
-
-    A pod that is pulled, mounted or tried anew has no fault for a moment, and one that its deadline
-    ends has none any more: what was said last still holds.
-    """
-    if job.running:
-        return None
-    return job.fault or (Fault(run.reason, run.message) if run.reason else None)
-
-
 def _fail(
     observed: Observed, run: Run, job: Job, now: datetime
 ) -> Decision[TrainingPipelineStatus]:
-    failed = _broken(run, job, now)
+    failed = runs.broken(run, job, now)
     updated = observed.pipeline.status.model_copy(update={"run": failed})
     return _conclude(observed, updated, report.failed(failed), now)
-
-
-def _hopeless(fault: Fault | None) -> bool:
-    """Whether the Job is about to fail for this fault: see its failure policy."""
-    return fault is not None and (fault.final or fault.reason == "OutOfMemory")
 
 
 def _register(observed: Observed, run: Run, now: datetime) -> Decision[TrainingPipelineStatus]:
@@ -287,85 +253,6 @@ def judge(gates: Iterable[Gate], result: RunResult) -> tuple[GateResult, ...]:
             )
         )
     return tuple(judged)
-
-
-def _finished(run: Run, job: Job, now: datetime) -> Run:
-    """The run after its Job completed: with its result, or failed for want of one."""
-    try:
-        result = RunResult.model_validate_json(job.output)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the message"
-        message = f"the training ended well, but its result cannot be read: {field}: {first['msg']}"
-        return run.model_copy(
-            update={
-                "state": RunState.FAILED,
-                "finished_at": now,
-                "stage": "Reporting",
-                "reason": "OutputInvalid",
-                "message": message[:1024],
-            }
-        )
-    return run.model_copy(
-        update={
-            "state": RunState.SUCCEEDED,
-            "finished_at": now,
-            "stage": "Done",
-            "reason": None,
-            "message": "",
-            "result": result,
-        }
-    )
-
-
-_JOB_REASONS: Mapping[str, tuple[str, str]] = {
-    "DeadlineExceeded": (
-        "DeadlineExceeded",
-        "the training took longer than spec.activeDeadlineSeconds; raise it, or train on less",
-    ),
-}
-
-
-def _broken(run: Run, job: Job, now: datetime) -> Run:
-    """The run after its Job failed: the Job's own reason where it has one, else the pod's fault."""
-    fault = job.fault or Fault("Crashed", f"the Job failed: {job.reason or 'no reason was given'}")
-    reason, message = _JOB_REASONS.get(job.reason, (fault.reason, fault.message))
-    if job.reason in _JOB_REASONS and run.message:
-        message = f"spec.activeDeadlineSeconds passed while it waited: {run.message}"
-    return run.model_copy(
-        update={
-            "state": RunState.FAILED,
-            "finished_at": now,
-            "stage": fault.stage or run.stage,
-            "reason": reason,
-            "message": message[:1024],
-        }
-    )
-
-
-def _superseded(run: Run, now: datetime) -> Run:
-    if not run.state.active:
-        return run
-    return run.model_copy(
-        update={
-            "state": RunState.SUPERSEDED,
-            "finished_at": now,
-            "reason": "Superseded",
-            "message": "the inputs changed while it ran",
-        }
-    )
-
-
-def _past(run: Run) -> PastRun:
-    missed = [gate for gate in run.gates if not gate.passed]
-    return PastRun(
-        version=run.version,
-        inputs_digest=run.inputs_digest,
-        state=run.state,
-        reason=run.reason or ("GateNotMet" if missed else None),
-        message=(run.message or report.in_words(missed))[:1024],
-        finished_at=run.finished_at,
-    )
 
 
 def _stop(run: Run | None) -> tuple[Child, ...]:

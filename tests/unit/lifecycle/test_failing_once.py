@@ -6,7 +6,7 @@ import pytest
 
 from regnant.lifecycle.decision import Announcement
 from regnant.lifecycle.diagnosis import Fault
-from regnant.lifecycle.training_pipeline import Job
+from regnant.lifecycle.training_runs import Job
 from tests.unit.lifecycle.test_training import PipelineWorld
 
 

@@ -17,7 +17,8 @@ from regnant.api.training_pipeline import TrainingPipelineSpec, TrainingPipeline
 from regnant.lifecycle import training_pipeline as lifecycle
 from regnant.lifecycle.decision import Decision
 from regnant.lifecycle.diagnosis import Fault
-from regnant.lifecycle.training_pipeline import Job, Observed, Registered
+from regnant.lifecycle.training_pipeline import Observed, Registered
+from regnant.lifecycle.training_runs import Job
 from tests.unit.lifecycle.worlds import PLATFORM, START, digest
 
 

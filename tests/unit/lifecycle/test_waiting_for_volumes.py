@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from regnant.lifecycle.diagnosis import diagnose, unmounted, waits_for_volumes
-from regnant.lifecycle.training_pipeline import Job
+from regnant.lifecycle.training_runs import Job
 from tests.unit.lifecycle.pods import RUNNING, Manifest, container, pod, waiting
 from tests.unit.lifecycle.test_training import PipelineWorld
 
