@@ -138,7 +138,7 @@ class Transition(Model):
     """A takeover that is under way. Each date is written before the step it allows is taken."""
 
     id: Annotated[str, Field(max_length=64)]
-    """Names this takeover in Events, logs and the routers' configuration."""
+    """Tells this takeover from every other: the version, its bundle and when it began."""
     to: Serving
     """The version that is to take over."""
     started_at: Time
@@ -192,6 +192,7 @@ class Share(Model):
 
 
 MAX_REJECTED = 20
+MAX_RETIRING = 8
 
 
 class InferenceServiceStatus(Status):
@@ -208,7 +209,7 @@ class InferenceServiceStatus(Status):
     """The version that answered before it, which a rollback returns to."""
     rollout: Transition | None = None
     """The takeover that is under way."""
-    retiring: Annotated[tuple[Retiring, ...], Field(max_length=8)] = ()
+    retiring: Annotated[tuple[Retiring, ...], Field(max_length=MAX_RETIRING)] = ()
     """Versions whose servers are being removed."""
     traffic: Annotated[tuple[Share, ...], Field(max_length=4)] = ()
     """What part of the traffic each version gets, as seen on every router."""

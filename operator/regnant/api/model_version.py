@@ -181,10 +181,13 @@ class Use(Model):
     returns to."""
 
 
+MAX_USES = 64
+
+
 class ModelVersionStatus(Status):
     """Who serves the version."""
 
     phase: Annotated[str, Field(max_length=32)] = ""
     """One word for a list: Registered, Verified, Serving or Rejected."""
-    used_by: Annotated[tuple[Use, ...], Field(max_length=64)] = ()
+    used_by: Annotated[tuple[Use, ...], Field(max_length=MAX_USES)] = ()
     """The InferenceServices that have a use for it; while there are any, it cannot be deleted."""

@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 
 from regnant.api.inference_service import (
     MAX_REJECTED,
+    MAX_RETIRING,
     InferenceServiceStatus,
     Rejection,
     Retiring,
@@ -283,17 +284,17 @@ def _retiring(
     if leaving is None:
         return status.retiring
     entry = Retiring(version=leaving.version, artifact=leaving.artifact, since=now)
-    return (*status.retiring, entry)[-8:]
+    return (*status.retiring, entry)[-MAX_RETIRING:]
 
 
 def _retire(step: Step, now: datetime) -> Step:
     """Forget the versions whose last answers are out, and those that are wanted again."""
     status = step.status
-    serving = {one.digest for one in (status.champion,) if one}
+    champion = status.champion.digest if status.champion else ""
     retiring = tuple(
         one
         for one in status.retiring
-        if now - one.since < DRAIN and one.artifact.digest not in serving
+        if now - one.since < DRAIN and one.artifact.digest != champion
     )
     return Step(status.model_copy(update={"retiring": retiring}), step.announce)
 

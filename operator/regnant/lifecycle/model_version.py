@@ -13,13 +13,12 @@ from typing import Literal
 
 from regnant.api.inference_service import InferenceServiceSpec, InferenceServiceStatus, Serving
 from regnant.api.meta import Finding, settle
-from regnant.api.model_version import ModelVersionSpec, ModelVersionStatus, Use
+from regnant.api.model_version import MAX_USES, ModelVersionSpec, ModelVersionStatus, Use
 from regnant.api.resources import Resource
 from regnant.lifecycle.decision import Decision, Verdict, turning_point
 
 Version = Resource[ModelVersionSpec, ModelVersionStatus]
 Service = Resource[InferenceServiceSpec, InferenceServiceStatus]
-MAX_USES = 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """One connection: bytes to requests, responses to bytes, always in order.
 
 httptools parses; this class decides what waits for what. Requests of one connection are answered
-one after another, as HTTP/1.1 pipelining demands. Three things stop reading from the socket: too
-many requests wait, a client does not read its answers, or the connection is about to close. Time is
-one deadline, which the listener checks once a second; what it means follows from the state.
+one after another, as HTTP/1.1 pipelining demands. Two things stop reading from the socket: too
+many requests wait, or a client does not read its answers. Time is one deadline, which the listener
+checks once a second; what it means follows from the state.
 
 What a refusal does to the connection: if the rest of the message can be told from the next one, it
 is read and thrown away, and the connection lives on. If not (no HTTP, a body too large), the answer
