@@ -1,3 +1,5 @@
+"""A real registry, and a small bundle to push there."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

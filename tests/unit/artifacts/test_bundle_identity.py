@@ -1,3 +1,5 @@
+"""What a bundle's digest names, and what is not a bundle."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""How a container says why it ended, in the 4,096 bytes that are kept."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The chart brings the definitions, upgrades them and leaves them behind."""
+
 from __future__ import annotations
 
 import yaml

@@ -1,3 +1,5 @@
+"""What holds of every object of the chart, however it is installed."""
+
 from __future__ import annotations
 
 from collections import Counter

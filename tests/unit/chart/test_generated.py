@@ -1,3 +1,5 @@
+"""What is made from the chart is current: the plain manifest and the table of values."""
+
 from __future__ import annotations
 
 import yaml

@@ -1,3 +1,5 @@
+"""The operator's Deployment: what it is told, how it is kept, when it is replaced."""
+
 from __future__ import annotations
 
 import pytest

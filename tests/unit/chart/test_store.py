@@ -1,3 +1,5 @@
+"""Where bundles live: the embedded registry, or a store of one's own."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Every value is described, and a wrong one is refused by name."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""A real registry, and runs whose data lies in a folder as on a claim."""
+
 from __future__ import annotations
 
 import io
@@ -19,7 +21,6 @@ from tests.unit.artifacts.registry_process import (
     running_registry,
 )
 
-MakeRun = Callable[..., RunFile]
 MakeModel = Callable[..., Made]
 
 
