@@ -144,19 +144,6 @@ class Cluster:
         chosen = [e for e in found if not about or e["regarding"].get("name") == about]
         return sorted(chosen, key=lambda event: event["metadata"]["creationTimestamp"])
 
-    def logs(self, namespace: str, selector: str, *, tail: int = 1000) -> str:
-        """The logs of all containers of the pods that a selector names."""
-        return self.kubectl(
-            "logs",
-            *_in(namespace),
-            f"--selector={selector}",
-            "--all-containers",
-            "--prefix",
-            "--ignore-errors",
-            f"--tail={tail}",
-            "--max-log-requests=50",
-        )
-
     # Waiting
 
     def wait_for(

@@ -46,10 +46,6 @@ class Installation:
         """The labels of the operator's pods."""
         return f"app.kubernetes.io/instance={self.release},app.kubernetes.io/component=operator"
 
-    def operator_logs(self, *, tail: int = 1000) -> str:
-        """What the operator's pods wrote last."""
-        return self.cluster.logs(self.namespace, self.operator_selector, tail=tail)
-
     def upgrade(self, *words: str, chart: Path = CHART) -> None:
         """Change values (`--set=...`) or the chart, and wait until all is ready again."""
         self.cluster.helm(
