@@ -32,14 +32,13 @@ Manifests = list[Manifest]
 class Cluster:
     """One cluster; use it as an async context manager."""
 
-    def __init__(self, access: Access, *, timeouts: Timeouts | None = None) -> None:
+    def __init__(self, access: Access) -> None:
         self._access = access
-        self._timeouts = timeouts or Timeouts()
         self._instance = socket.gethostname()
         self._transport: Transport | None = None
 
     async def __aenter__(self) -> Self:
-        self._transport = await Transport.connect(self._access, self._timeouts)
+        self._transport = await Transport.connect(self._access, Timeouts())
         return self
 
     async def __aexit__(
@@ -106,13 +105,7 @@ class Cluster:
         except NotFoundError:
             return None
 
-    async def delete(
-        self,
-        target: Ref,
-        *,
-        propagation: Literal["Background", "Foreground", "Orphan"] = "Background",
-        uid: str | None = None,
-    ) -> None:
+    async def delete(self, target: Ref, *, uid: str | None = None) -> None:
         """See to it that the object goes; one that is gone already is no error.
 
         Raises:
@@ -121,7 +114,7 @@ class Cluster:
         options: Manifest = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "propagationPolicy": propagation,
+            "propagationPolicy": "Background",
         }
         if uid is not None:
             options["preconditions"] = {"uid": uid}
