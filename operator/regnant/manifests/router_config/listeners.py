@@ -3,7 +3,7 @@
 Neither depends on the routes, which come by RDS, so no promotion ever touches a connection. Users
 are strangers: sizes, times and headers are bounded, and the headers by which Regnant and Envoy
 speak to themselves are taken off before anything reads them. The second door is for the operator
-alone (NetworkPolicy); it is where one version is asked, whatever the weights.
+alone (NetworkPolicy); it is where one version is asked, whoever answers users.
 """
 
 from __future__ import annotations
