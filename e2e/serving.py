@@ -4,7 +4,7 @@
     service.apply(watch="5s")
     service.release(1, shelf.put(good(1.0)))
     service.wait_for_champion(1)
-    answer = service.ask_pod().post(service.url + "/infer", request())
+    answer = Asker(cluster, namespace).start().infer(service.url, request())
 
 Nothing here knows how the operator works; it reads status, conditions and Events.
 """
