@@ -100,6 +100,11 @@ def test_a_process_that_died_is_reported_with_its_last_words(processes: Processe
 def test_processes_are_found_by_a_whole_argument_only() -> None:
     argument = f"/nowhere/{os.getpid()}/socket"
     with subprocess.Popen([*SLEEP, argument]) as process:
-        assert processes_with_argument(argument) == [process.pid]
-        assert processes_with_argument(argument[:-1]) == []
-        process.kill()
+        try:
+            # Between fork and exec a child still bears the arguments of its parent.
+            while not processes_with_argument(argument):
+                assert process.poll() is None
+            assert processes_with_argument(argument) == [process.pid]
+            assert processes_with_argument(argument[:-1]) == []
+        finally:
+            process.kill()
