@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
         self._incoming = Exchange()
         self._head_parsed = 0
         self._head_fed = 0
-        """Bytes of a head whose current line is still open, which the parser keeps to itself."""
+        """Bytes of an unfinished head; the parser keeps those of its open line to itself."""
         self._body_bytes = 0
         self._waiting: deque[Exchange] = deque()
         self._answering: Exchange | None = None
@@ -105,10 +105,10 @@ class Connection(asyncio.Protocol):
         """Parse what arrived; the parser calls the `on_` methods below."""
         if self._phase is Phase.NOTHING:
             return
-        unfinished = self._incoming if self._phase is Phase.HEAD else None
+        incoming = self._incoming
         try:
             self._parser.feed_data(data)
-            if unfinished is self._incoming and self._phase is Phase.HEAD:
+            if self._incoming is incoming and self._phase is Phase.HEAD:
                 self._head_fed += len(data)
                 self._check_head(self._head_fed)
         except RequestRefused as refused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -223,12 +224,30 @@ def test_what_is_too_large_is_refused(tight: RunningServer, sent: bytes, code: i
     assert status(tight.exchange(sent)) == code
 
 
-def test_a_head_without_an_end_is_refused_however_slowly_it_grows(tight: RunningServer) -> None:
-    with tight.connection() as raw:
-        raw.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
-        for _ in range(6):
-            raw.sendall(b"x" * 512)
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with small limits that gives every head the time it takes."""
+    limits = replace(TIGHT, head_seconds=60.0)
+    with running_server(doubling_bundle(tmp_path_factory.mktemp("patient")), limits) as server:
+        yield server
+
+
+@pytest.mark.parametrize("pieces", [1, 6])
+def test_a_head_without_an_end_is_refused_by_its_size(patient: RunningServer, pieces: int) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 3000
+    with patient.connection() as raw:
+        for start in range(0, len(head), step := len(head) // pieces + 1):
+            raw.sendall(head[start : start + step])
         assert status(read_all(raw)) == 431
+
+
+def test_a_head_behind_a_large_body_is_not_charged_for_it(patient: RunningServer) -> None:
+    body = ask(1.0).replace(b"Host: a", b"Host: a\r\nX: " + b"x" * 1900)
+    with patient.connection() as raw:
+        raw.sendall(body + b"GET /v2/health/li")
+        assert read_responses(raw, 1)[0][0] == 200
+        raw.sendall(b"ve HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert read_responses(raw, 1)[0][0] == 200
 
 
 def test_the_whole_of_a_refused_upload_may_be_sent_before_the_answer_is_read(
