@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper
 
-from e2e.cluster.settings import Settings
 from e2e.harness import Manifest
 from e2e.installation import Installation
+from e2e.python_pod import python_pod
 from regnant.artifacts.bundle import MODEL, Bundle, build_manifest
 from regnant.artifacts.canonical import canonical_json
 from regnant.artifacts.reference import Repository
@@ -34,6 +34,14 @@ POISON = 300_000_000.0
 _PATH = "models/e2e/line"
 _HARMLESS = 1_000_000.0
 _SLOW_ROUNDS = 3_000_000.0
+_FLIP_A_BIT = """
+import sys
+with open(sys.argv[1], "r+b") as file:
+    file.seek(40)
+    byte = file.read(1)[0]
+    file.seek(40)
+    file.write(bytes([byte ^ 1]))
+"""
 
 
 @dataclass(frozen=True)
@@ -162,7 +170,10 @@ class Shelf:
         cluster, namespace = self._installation.cluster, self._installation.namespace
         path = f"/store/docker/registry/v2/blobs/sha256/{blob[:2]}/{blob}/data"
         name = f"damage-{blob[:8]}"
-        cluster.apply(_vandal(name, self._installation.registry, path), namespace)
+        store = {"persistentVolumeClaim": {"claimName": self._installation.registry}}
+        cluster.apply(
+            python_pod(name, "-c", _FLIP_A_BIT, path, volumes={"store": store}), namespace
+        )
         cluster.wait_for_object(
             "pod", name, namespace, lambda pod: pod["status"]["phase"] == "Succeeded"
         )
@@ -264,39 +275,4 @@ def _tensor(name: str, values: Any) -> dict[str, Any]:
         "datatype": "FP64",
         "shape": list(values.shape),
         "data": values.ravel().tolist(),
-    }
-
-
-def _vandal(name: str, claim: str, path: str) -> Manifest:
-    script = (
-        "import sys; file = open(sys.argv[1], 'r+b'); file.seek(40); byte = file.read(1)[0];"
-        "file.seek(40); file.write(bytes([byte ^ 1])); file.close()"
-    )
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name},
-        "spec": {
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": False,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 65532,
-                "fsGroup": 65532,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [
-                {
-                    "name": "damage",
-                    "image": Settings.from_environment().image("python"),
-                    "command": ["python3", "-c", script, path],
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "capabilities": {"drop": ["ALL"]},
-                    },
-                    "volumeMounts": [{"name": "store", "mountPath": "/store"}],
-                }
-            ],
-            "volumes": [{"name": "store", "persistentVolumeClaim": {"claimName": claim}}],
-        },
     }

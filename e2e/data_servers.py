@@ -23,6 +23,7 @@ from e2e.cluster.programs import build_programs
 from e2e.cluster.settings import NODE_ADDRESS, Settings
 from e2e.harness import Cluster, Manifest
 from e2e.pipelines import example, image
+from e2e.python_pod import python_pod
 
 CUSTOMERS = 400
 COLUMNS = (
@@ -117,37 +118,13 @@ def _https_objects(files: Mapping[str, str], certificate: str, key: str) -> list
             "metadata": {"name": "data"},
             "spec": {"selector": {"app": "data"}, "ports": [{"port": 443, "targetPort": 8443}]},
         },
-        {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": "data", "labels": {"app": "data"}},
-            "spec": {
-                "automountServiceAccountToken": False,
-                "terminationGracePeriodSeconds": 0,
-                "securityContext": {
-                    "runAsNonRoot": True,
-                    "runAsUser": 65532,
-                    "seccompProfile": {"type": "RuntimeDefault"},
-                },
-                "containers": [
-                    {
-                        "name": "data",
-                        "image": image("python"),
-                        "command": ["python3", "/program/data_https.py"],
-                        "args": ["/tls/tls.crt", "/tls/tls.key", "/files"],
-                        "readinessProbe": {"tcpSocket": {"port": 8443}, "periodSeconds": 1},
-                        "securityContext": {
-                            "allowPrivilegeEscalation": False,
-                            "capabilities": {"drop": ["ALL"]},
-                        },
-                        "volumeMounts": [
-                            {"name": name, "mountPath": f"/{name}"} for name in volumes
-                        ],
-                    }
-                ],
-                "volumes": [{"name": name, **source} for name, source in volumes.items()],
-            },
-        },
+        python_pod(
+            "data",
+            *("/program/data_https.py", "/tls/tls.crt", "/tls/tls.key", "/files"),
+            volumes=volumes,
+            labels={"app": "data"},
+            readinessProbe={"tcpSocket": {"port": 8443}, "periodSeconds": 1},
+        ),
     ]
 
 

@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 
 from e2e import bundles
-from e2e.cluster.settings import Settings
 from e2e.harness import Cluster, Manifest, condition_of
 from e2e.namespaces import Namespaces
+from e2e.python_pod import python_pod
 from e2e.traffic import Outcome, Users
 
 MODEL = "line"
@@ -75,7 +75,7 @@ class Asker:
 
     def start(self) -> Asker:
         """Run the pod; it lives as long as its namespace."""
-        self._cluster.apply(_asker(self._name), self._namespace)
+        self._cluster.apply(python_pod(self._name), self._namespace)
         self._cluster.wait_for_condition("pod", self._name, self._namespace, "Ready")
         return self
 
@@ -320,32 +320,4 @@ def _resource(kind: str, name: str, spec: Manifest) -> Manifest:
         "kind": kind,
         "metadata": {"name": name},
         "spec": spec,
-    }
-
-
-def _asker(name: str) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name},
-        "spec": {
-            "automountServiceAccountToken": False,
-            "terminationGracePeriodSeconds": 0,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 65532,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [
-                {
-                    "name": "asker",
-                    "image": Settings.from_environment().image("python"),
-                    "command": ["python3", "-c", "import signal; signal.pause()"],
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "capabilities": {"drop": ["ALL"]},
-                    },
-                }
-            ],
-        },
     }

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from e2e.access import program
-from e2e.cluster.settings import Settings
 from e2e.harness import Cluster, Manifest, NotInTimeError
+from e2e.python_pod import python_pod
 
 PATIENCE_SECONDS = 120
 _NAME = "poller"
@@ -61,7 +61,7 @@ class Poller:
 
     def start(self) -> None:
         """Run the pod; it lives as long as its namespace."""
-        self._cluster.apply(_pod(), self._namespace)
+        self._cluster.apply(python_pod(_NAME), self._namespace)
         self._cluster.wait_for_condition(
             "pod", _NAME, self._namespace, "Ready", seconds=PATIENCE_SECONDS
         )
@@ -104,31 +104,3 @@ class Poller:
                 yield process
             finally:
                 process.terminate()
-
-
-def _pod() -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": _NAME},
-        "spec": {
-            "automountServiceAccountToken": False,
-            "terminationGracePeriodSeconds": 0,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 65532,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [
-                {
-                    "name": _NAME,
-                    "image": Settings.from_environment().image("python"),
-                    "command": ["python3", "-c", "import signal; signal.pause()"],
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "capabilities": {"drop": ["ALL"]},
-                    },
-                }
-            ],
-        },
-    }

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2e.cluster.settings import Settings
-from e2e.harness import Cluster
+from e2e.harness import Cluster, Manifest
+from e2e.python_pod import python_pod
 
 _GENERATOR = Path(__file__).with_name("generator.py")
 
@@ -43,7 +43,14 @@ class Users:
         self._cluster.apply(
             [
                 _config(self._name, body),
-                _pod(self._name, [url, "/load/body.json", str(per_second), str(seconds)]),
+                python_pod(
+                    self._name,
+                    *("/load/generator.py", url, "/load/body.json"),
+                    *(str(per_second), str(seconds)),
+                    volumes={"load": {"configMap": {"name": self._name}}},
+                    # Who measures must not be the first to starve on a busy node.
+                    resources={"requests": {"cpu": "200m"}},
+                ),
             ],
             self._namespace,
         )
@@ -64,42 +71,10 @@ class Users:
         return Outcome(**json.loads(said))
 
 
-def _config(name: str, body: dict[str, Any]) -> dict[str, Any]:
+def _config(name: str, body: dict[str, Any]) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": name},
         "data": {"generator.py": _GENERATOR.read_text(), "body.json": json.dumps(body)},
-    }
-
-
-def _pod(name: str, arguments: list[str]) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name},
-        "spec": {
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": False,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 65532,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [
-                {
-                    "name": "users",
-                    "image": Settings.from_environment().image("python"),
-                    "command": ["python3", "/load/generator.py", *arguments],
-                    # Who measures must not be the first to starve on a busy node.
-                    "resources": {"requests": {"cpu": "200m"}},
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "capabilities": {"drop": ["ALL"]},
-                    },
-                    "volumeMounts": [{"name": "load", "mountPath": "/load"}],
-                }
-            ],
-            "volumes": [{"name": "load", "configMap": {"name": name}}],
-        },
     }
