@@ -37,6 +37,7 @@ class Metadata(Model):
     uid: str = ""
     generation: int = 1
     deletion_timestamp: Time | None = None
+    annotations: dict[str, str] = Field(default_factory=dict)
 
 
 class Condition(Model):

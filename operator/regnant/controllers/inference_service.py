@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from regnant.api.inference_service import InferenceServiceStatus, Serving
+from regnant.api.inference_service import InferenceServiceStatus
 from regnant.api.meta import Kind
 from regnant.api.model_version import Artifact
+from regnant.api.rollout_status import Serving
 from regnant.cluster.client import Cluster
 from regnant.cluster.errors import NotFoundError
 from regnant.cluster.kinds import Manifest, Ref

@@ -18,17 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from regnant.api.inference_service import (
-    MAX_REJECTED,
-    MAX_RETIRING,
-    InferenceServiceStatus,
-    Rejection,
-    Retiring,
-    Return,
-    Serving,
-    Share,
-    Transition,
-)
+from regnant.api.inference_service import MAX_REJECTED, MAX_RETIRING, InferenceServiceStatus
+from regnant.api.rollout_status import Rejection, Retiring, Return, Serving, Share, Transition
 from regnant.lifecycle import serving_plan, serving_report
 from regnant.lifecycle.decision import Announcement, Child, Decision, turning_point
 from regnant.lifecycle.diagnosis import Fault

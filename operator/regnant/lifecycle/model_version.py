@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from regnant.api.inference_service import InferenceServiceSpec, InferenceServiceStatus, Serving
+from regnant.api.inference_service import InferenceServiceSpec, InferenceServiceStatus
 from regnant.api.meta import Finding, settle
 from regnant.api.model_version import MAX_USES, ModelVersionSpec, ModelVersionStatus, Use
 from regnant.api.resources import Resource
+from regnant.api.rollout_status import Serving
 from regnant.lifecycle.decision import Decision, Verdict, turning_point
 
 Version = Resource[ModelVersionSpec, ModelVersionStatus]

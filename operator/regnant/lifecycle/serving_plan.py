@@ -9,15 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from regnant.api.inference_service import (
-    InferenceServiceSpec,
-    InferenceServiceStatus,
-    Retiring,
-    Serving,
-)
+from regnant.api.inference_service import InferenceServiceSpec, InferenceServiceStatus
 from regnant.api.meta import Kind
 from regnant.api.model_version import Artifact
 from regnant.api.resources import Resource, reference
+from regnant.api.rollout_status import Retiring, Serving
 from regnant.lifecycle.decision import Manifest
 from regnant.manifests import names, network, router, server
 from regnant.manifests.platform import Platform

@@ -11,15 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from regnant.api.inference_service import (
-    InferenceServiceStatus,
-    Rejection,
-    Return,
-    Serving,
-    Transition,
-)
+from regnant.api.inference_service import InferenceServiceStatus
 from regnant.api.meta import Finding, settle
 from regnant.api.model import format_duration
+from regnant.api.rollout_status import Rejection, Return, Serving, Transition
 from regnant.lifecycle.decision import Announcement, Verdict
 from regnant.lifecycle.diagnosis import Fault
 from regnant.lifecycle.serving_plan import Service

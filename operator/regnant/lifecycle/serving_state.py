@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from regnant.api.inference_service import InferenceServiceStatus, Serving
+from regnant.api.inference_service import InferenceServiceStatus
 from regnant.api.model_version import Artifact
+from regnant.api.rollout_status import Serving
 from regnant.lifecycle import serving_plan
 from regnant.lifecycle.diagnosis import Fault
 from regnant.lifecycle.serving_plan import Service

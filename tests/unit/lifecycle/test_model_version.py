@@ -8,16 +8,11 @@ from typing import Any
 
 import pytest
 
-from regnant.api.inference_service import (
-    InferenceServiceSpec,
-    InferenceServiceStatus,
-    Rejection,
-    Serving,
-    Transition,
-)
+from regnant.api.inference_service import InferenceServiceSpec, InferenceServiceStatus
 from regnant.api.meta import Metadata
 from regnant.api.model_version import ModelVersionSpec, ModelVersionStatus
 from regnant.api.resources import Resource
+from regnant.api.rollout_status import Rejection, Serving, Transition
 from regnant.lifecycle import model_version as lifecycle
 from regnant.lifecycle.decision import Decision
 from regnant.lifecycle.model_version import Observed, Service, Version

@@ -1,0 +1,266 @@
+"""What is written down of a rollout: enough to go on after any crash, and to retrace every verdict.
+
+A `Transition` is one takeover. Its `stage` is the shadow or the step that it is at, with all that
+was counted there. Each date is written before the step that it allows is taken.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from regnant.api.model import Digest, Model, Reason, Text, Time, VersionNumber
+from regnant.api.model_version import Artifact
+from regnant.api.rollout import Shadow, Step
+
+Count = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
+Reading = Annotated[str, Field(max_length=512)]
+
+MAX_HISTORY = 20
+MAX_BUCKETS = 96
+MAX_CHECKS = 8
+
+
+class Serving(Model):
+    """A version as the service runs it; enough to keep it running when its ModelVersion is gone."""
+
+    version: VersionNumber
+    """The number in the model line."""
+    artifact: Artifact
+    """The bundle."""
+    since: Time
+    """Since when it has had this role."""
+
+    @property
+    def digest(self) -> str:
+        """The bundle's digest."""
+        return self.artifact.digest
+
+
+class Counts(Model):
+    """What one version did with the requests that it was given."""
+
+    tries: Count = 0
+    """Requests that a router gave it, each try counted."""
+    failures: Count = 0
+    """Tries that failed: an answer of 500 and above, a reset, a refused connection, or too late."""
+    timeouts: Count = 0
+    """Those of the failures that came too late."""
+    non_finite: Count = 0
+    """Answers with NaN or infinity in them."""
+    latency: Annotated[tuple[Count, ...], Field(max_length=MAX_BUCKETS)] = ()
+    """Answering times at the servers, by bucket: the first up to 50 us, each next one 1.25 times as
+    far."""
+
+    def __add__(self, other: Counts) -> Counts:
+        """Both together."""
+        longest = max(len(self.latency), len(other.latency))
+        return Counts(
+            tries=self.tries + other.tries,
+            failures=self.failures + other.failures,
+            timeouts=self.timeouts + other.timeouts,
+            non_finite=self.non_finite + other.non_finite,
+            latency=tuple(
+                mine + theirs
+                for mine, theirs in zip(
+                    _filled(self.latency, longest), _filled(other.latency, longest), strict=True
+                )
+            ),
+        )
+
+
+class Pairs(Model):
+    """Requests that both versions answered, compared."""
+
+    total: Count = 0
+    """How many were compared."""
+    agreeing: Count = 0
+    """Those with the same label and scores as close as asked for."""
+
+    def __add__(self, other: Pairs) -> Pairs:
+        """Both together."""
+        return Pairs(total=self.total + other.total, agreeing=self.agreeing + other.agreeing)
+
+
+class Tally(Model):
+    """All that was counted while one shadow or step lasted."""
+
+    champion: Counts = Counts()
+    """The version that reigns."""
+    challenger: Counts = Counts()
+    """The candidate."""
+    pairs: Pairs = Pairs()
+    """Shadowed requests, compared."""
+
+    def __add__(self, other: Tally) -> Tally:
+        """Both together."""
+        return Tally(
+            champion=self.champion + other.champion,
+            challenger=self.challenger + other.challenger,
+            pairs=self.pairs + other.pairs,
+        )
+
+
+class Check(Model):
+    """One comparison, with all that is needed to do it again by hand."""
+
+    name: Literal["Requests", "Errors", "Latency", "Agreement", "NonFinite"]
+    """What is compared."""
+    verdict: Literal["Pass", "Fail", "Inconclusive", "Error"]
+    """Pass and Fail are proven at `limits.alpha`; Inconclusive needs more requests."""
+    estimate: Annotated[str, Field(max_length=32)] = ""
+    """What was seen: a difference, a ratio, a part or a number."""
+    low: Annotated[str, Field(max_length=32)] = ""
+    """The lower end of the interval that holds the truth, whenever one looks."""
+    high: Annotated[str, Field(max_length=32)] = ""
+    """The upper end."""
+    limit: Annotated[str, Field(max_length=32)] = ""
+    """What it is held against."""
+    counted: Count = 0
+    """How many requests it rests on."""
+    reading: Reading = ""
+    """The same in a sentence."""
+
+
+class Evidence(Model):
+    """What was counted, and what follows from it."""
+
+    since: Time
+    """When counting began: every router was seen to have the stage's configuration."""
+    at: Time
+    """When this was written down; what was counted since is added with the next writing."""
+    tally: Tally = Tally()
+    """The counts."""
+    checks: Annotated[tuple[Check, ...], Field(max_length=MAX_CHECKS)] = ()
+    """The comparisons."""
+
+
+class Stage(Model):
+    """The shadow or the step that a rollout is at, as the spec had it when it began."""
+
+    shadow: Shadow | None = None
+    """Set while requests are mirrored."""
+    step: Step | None = None
+    """Set while the traffic is split."""
+    decided_at: Time
+    """When it was decided."""
+    evidence: Evidence | None = None
+    """Set once every router was seen to have it; from then on its time runs."""
+
+    @property
+    def weight(self) -> int:
+        """The part of the users' requests that the candidate gets, in percent."""
+        return self.step.weight if self.step else 0
+
+    @property
+    def mirrored(self) -> int:
+        """The part of the champion's requests that the candidate gets too, in percent."""
+        return self.shadow.percent if self.shadow else 0
+
+
+class Return(Model):
+    """The decision to take the traffic back from a candidate."""
+
+    decided_at: Time
+    """When it was decided."""
+    reason: Reason
+    """Why."""
+    message: Text
+    """The same for people."""
+
+
+class Transition(Model):
+    """A takeover that is under way. Each date is written before the step it allows is taken."""
+
+    id: Annotated[str, Field(max_length=64)]
+    """Tells this takeover from every other: the version, its bundle and when it began."""
+    to: Serving
+    """The version that is to take over."""
+    started_at: Time
+    """When its servers were asked for."""
+    immediate: bool = False
+    """Whether a person chose the version, so that it takes over as soon as it is verified."""
+    paused: bool = False
+    """Whether a person paused it, by an action."""
+    verified_at: Time | None = None
+    """When it answered its golden rows rightly through the router; only from then on it may meet
+    users."""
+    stage: Stage | None = None
+    """The shadow or the step that it is at, or was at last."""
+    promoting_at: Time | None = None
+    """When it was decided to give it all the traffic."""
+    promoted_at: Time | None = None
+    """When every router was seen to send it the traffic; from then on it is watched."""
+    watch: Evidence | None = None
+    """What is counted while it is watched."""
+    rollback: Return | None = None
+    """Set when the traffic returns to the former version."""
+    waiting_for: Text = ""
+    """What the next step waits for, in words."""
+
+
+class Rejection(Model):
+    """A bundle that was turned down. It is not tried again until `rollout.retryToken` changes."""
+
+    version: VersionNumber
+    """The number it had."""
+    digest: Digest
+    """The bundle; the same bundle under another number is still turned down."""
+    reason: Reason
+    """Why."""
+    message: Text
+    """The same for people, with the remedy."""
+    at: Time
+    """When."""
+    retry_token: Annotated[str, Field(max_length=128)] = ""
+    """The retry token that was set at the time."""
+    evidence: Annotated[tuple[Reading, ...], Field(max_length=MAX_CHECKS)] = ()
+    """What had been compared by then."""
+
+
+class Reign(Model):
+    """A time in which one version answered."""
+
+    version: VersionNumber
+    """The number in the model line."""
+    digest: Digest
+    """The bundle."""
+    since: Time
+    """When every router was seen to send it all the traffic."""
+    until: Time | None = None
+    """When another version took its place; unset while it reigns."""
+    reason: Reason
+    """How it came to reign: FirstVersion, Promoted, Pinned, RolledBack or PromotedByHand."""
+    message: Text
+    """The same for people."""
+    transition: Annotated[str, Field(max_length=64)] = ""
+    """The rollout that ended with it."""
+    evidence: Annotated[tuple[Reading, ...], Field(max_length=MAX_CHECKS)] = ()
+    """What was compared before it got all the traffic."""
+
+
+class Retiring(Model):
+    """A version whose servers are removed once their last answers are out."""
+
+    version: VersionNumber
+    """The number in the model line."""
+    artifact: Artifact
+    """The bundle."""
+    since: Time
+    """Since when no router sends it traffic."""
+
+
+class Share(Model):
+    """What part of the traffic a version gets, as every router was seen to have it."""
+
+    version: VersionNumber
+    """The number in the model line."""
+    digest: Digest
+    """The bundle."""
+    percent: Annotated[int, Field(ge=0, le=100)]
+    """The part of the requests, in percent."""
+
+
+def _filled(counts: tuple[int, ...], length: int) -> tuple[int, ...]:
+    return counts + (0,) * (length - len(counts))
