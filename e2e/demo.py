@@ -97,6 +97,7 @@ class Demo:
                 for version, count in sorted(outcome.versions.items())
             )
             story.say(f"{outcome.sent} requests, {outcome.failed} failed; answered {shares}")
+            story.say(f"99 of 100 were answered within {outcome.milliseconds['p99']:.0f} ms")
             if outcome.failed:
                 raise SystemExit(f"{outcome.failed} requests failed: {outcome.outcomes}")
         self._show("get trainingpipelines,modelversions,inferenceservices")

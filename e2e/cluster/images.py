@@ -23,7 +23,7 @@ from .image_builder import ImageBuilder
 from .node_images import NodeImages
 from .packages import install_packages
 from .programs import build_programs
-from .progress import say, step
+from .progress import long_step, say, step
 from .scratch_image import ScratchImage
 from .settings import CHECKOUT, Settings
 
@@ -62,11 +62,10 @@ health:
 
 @dataclass(frozen=True)
 class Built:
-    """An image that is up to date, and whether it had to be built for that."""
+    """An image that is up to date."""
 
     name: str
     reference: str
-    fresh: bool
 
 
 class Images:
@@ -98,13 +97,13 @@ class Images:
         layers = self._builder.layers()
         for each in built:
             image = self._builder.stored(each.reference)
-            with step(f"{each.name}: on the node"):
+            with step(f"image {each.name} is on the node"):
                 node.load(image, layers)
 
     def push(self, built: Iterable[Built], *, plain_http: bool) -> None:
         """Push to the registry that the prefix names."""
         for each in built:
-            with step(f"{each.name}: pushed as {each.reference}"):
+            with step(f"image {each.name} is pushed as {each.reference}"):
                 self._builder.push(each.reference, plain_http=plain_http)
 
     def report_sizes(self, built: Iterable[Built]) -> None:
@@ -177,12 +176,12 @@ class Images:
     def _bring_up_to_date(self, name: str, key: str, make: Callable[[str], None]) -> Built:
         reference = self._reference(name)
         if self._recorded_key(name) == key and self._builder.has(reference):
-            say(f"          {name}: unchanged")
-            return Built(name, reference, fresh=False)
-        with step(f"{name}: built", announce=True):
+            say(f"          image {name} is unchanged")
+            return Built(name, reference)
+        with long_step(f"building the image {name}", f"image {name} is built"):
             make(reference)
         self._record_file(name).write_text(json.dumps({"key": key}) + "\n")
-        return Built(name, reference, fresh=True)
+        return Built(name, reference)
 
     def _recorded_key(self, name: str) -> str:
         try:

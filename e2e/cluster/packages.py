@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .commands import run
 from .errors import NotRootError
-from .progress import step
+from .progress import long_step
 
 # Each package with a file that shows that it is there: looking at files is
 # instant, asking dpkg is not, and another distribution's package counts too.
@@ -41,7 +41,8 @@ def install_packages() -> None:
         return
     if os.geteuid() != 0:
         raise NotRootError
-    with step(f"Debian packages: {' '.join(missing)}", announce=True):
+    names = " ".join(missing)
+    with long_step(f"installing Debian packages: {names}", "Debian packages are installed"):
         quiet = {"DEBIAN_FRONTEND": "noninteractive"}
         run(["apt-get", "update", "-qq"], env=quiet)
         run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], env=quiet)

@@ -18,7 +18,7 @@ from pathlib import Path
 from .cache import cached_folder, content_key, file_parts
 from .commands import run
 from .errors import UnknownNameError
-from .progress import step
+from .progress import long_step
 from .settings import GO_MODULES, Settings
 
 _VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
@@ -96,7 +96,8 @@ def build(settings: Settings, family: Family) -> Path:
     )
 
     def fill(folder: Path) -> None:
-        with step(f"built {family.module}: {' '.join(family.programs)}", announce=True):
+        names = " ".join(family.programs)
+        with long_step(f"compiling {names}, once for this machine", f"compiled {names}"):
             _compile(source, family, flags, folder)
 
     folder = cached_folder(_programs_folder(settings), family.module, key, fill)

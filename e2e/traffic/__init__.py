@@ -23,6 +23,7 @@ class Outcome:
     versions: dict[str, int]
     """By the version that answered."""
     milliseconds: dict[str, float]
+    """From the time a request was due until its answer: `p50`, `p99` and `max`."""
 
     @property
     def failed(self) -> int:
