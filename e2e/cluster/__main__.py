@@ -76,10 +76,13 @@ def _bring_up(cluster: LocalCluster, settings: Settings, *, with_images: bool) -
     install_packages()
     images = Images(settings)
     # The base waits for the network and Go for the processor: together they cost the longer.
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    with ThreadPoolExecutor(max_workers=2) as pool:
         building = pool.submit(images.build, [])
+        # Whoever wants images installs a chart next.
+        helm = pool.submit(build_programs, settings, ["helm"])
         cluster.up()
         images.load(building.result(), cluster.node_images())
+        helm.result()
 
 
 def _bring_images_up_to_date(

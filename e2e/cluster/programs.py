@@ -96,8 +96,8 @@ def build(settings: Settings, family: Family) -> Path:
     )
 
     def fill(folder: Path) -> None:
-        names = " ".join(family.programs)
-        with long_step(f"compiling {names}, once for this machine", f"compiled {names}"):
+        name = family.module
+        with long_step(f"compiling {name}, once for this machine", f"{name} is compiled"):
             _compile(source, family, flags, folder)
 
     folder = cached_folder(_programs_folder(settings), family.module, key, fill)
