@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -13,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.unit.artifacts.certificates import SelfSigned
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "regnant"
 MODULE = "github.com/distribution/distribution/v3/cmd/registry@v3.1.2"
@@ -45,12 +48,15 @@ def free_port() -> int:
 
 
 def await_http(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Wait until something answers, whatever it says."""
+    """Wait until something answers, whatever it says and whoever it is."""
+    anybody = ssl.create_default_context()
+    anybody.check_hostname = False
+    anybody.verify_mode = ssl.CERT_NONE
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         assert process.poll() is None, f"the server ended with {process.returncode}"
         try:
-            urllib.request.urlopen(url, timeout=5).close()
+            urllib.request.urlopen(url, timeout=5, context=anybody).close()
         except urllib.error.HTTPError as error:
             error.close()
         except OSError:
@@ -74,29 +80,38 @@ class RunningRegistry:
         return blobs / algorithm / hexadecimal[:2] / hexadecimal / "data"
 
 
+def passwords(directory: Path) -> str:
+    """The part of a configuration by which USER has to know PASSWORD."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "htpasswd").write_text(f"{USER}:{PASSWORD_HASH}\n")
+    return f"auth:\n  htpasswd: {{realm: models, path: {directory / 'htpasswd'}}}\n"
+
+
 @contextmanager
 def running_registry(
-    binary: Path, directory: Path, *, password_hash: str = "", storage: Path | None = None
+    binary: Path,
+    directory: Path,
+    *,
+    auth: str = "",
+    tls: SelfSigned | None = None,
+    storage: Path | None = None,
 ) -> Iterator[RunningRegistry]:
-    """Run a registry for the length of a block."""
+    """Run a registry for the length of a block; `auth` is that part of its configuration."""
     directory.mkdir(parents=True, exist_ok=True)
     data = storage or directory / "storage"
     port = free_port()
-    auth = ""
-    if password_hash:
-        (directory / "htpasswd").write_text(f"{USER}:{password_hash}\n")
-        auth = f"auth:\n  htpasswd: {{realm: models, path: {directory / 'htpasswd'}}}\n"
+    secured = f", tls: {{certificate: {tls.certificate}, key: {tls.key}}}" if tls else ""
     config = directory / "config.yml"
     config.write_text(
         "version: 0.1\n"
         "log: {level: error, accesslog: {disabled: true}}\n"
         f"storage: {{filesystem: {{rootdirectory: {data}}}}}\n"
-        f"http: {{addr: '127.0.0.1:{port}'}}\n{auth}"
+        f"http: {{addr: '127.0.0.1:{port}'{secured}}}\n{auth}"
     )
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen([binary, "serve", config], stdout=log, stderr=log)
         try:
-            await_http(f"http://127.0.0.1:{port}/v2/", process)
+            await_http(f"{'https' if tls else 'http'}://127.0.0.1:{port}/v2/", process)
             yield RunningRegistry(f"127.0.0.1:{port}", data)
         finally:
             process.terminate()

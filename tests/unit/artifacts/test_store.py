@@ -32,10 +32,10 @@ from regnant.artifacts.store import fetch, push
 from tests.unit.artifacts.cutting_proxy import CuttingProxy
 from tests.unit.artifacts.registry_process import (
     PASSWORD,
-    PASSWORD_HASH,
     USER,
     RunningRegistry,
     free_port,
+    passwords,
     running_registry,
 )
 
@@ -191,7 +191,7 @@ def test_a_half_digest_is_refused_before_anything_is_asked(target: Path) -> None
 @pytest.fixture
 def guarded(registry_binary: Path, tmp_path: Path) -> Iterator[Repository]:
     directory = tmp_path / "guarded"
-    with running_registry(registry_binary, directory, password_hash=PASSWORD_HASH) as running:
+    with running_registry(registry_binary, directory, auth=passwords(directory)) as running:
         yield Repository(running.host, "models/churn")
 
 
