@@ -75,7 +75,7 @@ class Shadow(Model):
     percent: Annotated[int, Field(ge=1, le=100)] = 100
     """The part of the requests that is mirrored, in percent."""
     min_requests: Annotated[int, Field(ge=0, le=10_000_000)] = 500
-    """The least number of mirrored requests, each answered by both versions and compared."""
+    """The least number of mirrored requests that the candidate must have been given."""
     min_duration: Duration = timedelta(0)
     """The least time."""
     max_duration: Duration = timedelta(hours=1)
@@ -115,6 +115,8 @@ class Step(Model):
 class Cookie(Model):
     """A cookie that the router gives to those who have none."""
 
+    rules: ClassVar = (at_least_a_second("ttl", where="sticky.cookie"),)
+
     name: Annotated[str, StringConstraints(pattern=HEADER_PATTERN, max_length=64)]
     """Its name."""
     ttl: Duration = timedelta(hours=24)
@@ -127,7 +129,15 @@ class Sticky(Model):
     Whoever was given the candidate keeps it when its weight grows.
     """
 
-    rules: ClassVar = (one_of("header", "cookie", where="sticky"),)
+    rules: ClassVar = (
+        one_of("header", "cookie", where="sticky"),
+        Rule(
+            "!has(self.header) || !(self.header.lowerAscii().startsWith('x-regnant-')"
+            " || self.header.lowerAscii().startsWith('x-envoy-'))",
+            "sticky.header: routers take x-regnant- and x-envoy- headers off users' requests; "
+            "choose another header",
+        ),
+    )
 
     header: Annotated[str, StringConstraints(pattern=HEADER_PATTERN, max_length=64)] | None = None
     """A request header that names the user, such as x-user-id; requests without it are split at

@@ -162,6 +162,9 @@ class Stage(Model):
 class Return(Model):
     """The decision to take the traffic back from a candidate."""
 
+    outcome: Literal["Rejected", "RolledBack", "Aborted", "Superseded", "Withdrawn"] = "RolledBack"
+    """What became of it. A superseded or withdrawn version may be tried again; any other is
+    remembered as rejected."""
     decided_at: Time
     """When it was decided."""
     reason: Reason
@@ -179,8 +182,8 @@ class Transition(Model):
     """The version that is to take over."""
     started_at: Time
     """When its servers were asked for."""
-    immediate: bool = False
-    """Whether a person chose the version, so that it takes over as soon as it is verified."""
+    by_hand: bool = False
+    """Whether a person chose the version by an action; then it takes over once it is verified."""
     paused: bool = False
     """Whether a person paused it, by an action."""
     verified_at: Time | None = None
@@ -190,6 +193,8 @@ class Transition(Model):
     """The shadow or the step that it is at, or was at last."""
     promoting_at: Time | None = None
     """When it was decided to give it all the traffic."""
+    promoted_by_hand: bool = False
+    """Whether a person decided that, before the evidence did."""
     promoted_at: Time | None = None
     """When every router was seen to send it the traffic; from then on it is watched."""
     watch: Evidence | None = None
@@ -231,7 +236,8 @@ class Reign(Model):
     until: Time | None = None
     """When another version took its place; unset while it reigns."""
     reason: Reason
-    """How it came to reign: FirstVersion, Promoted, Pinned, RolledBack or PromotedByHand."""
+    """How it came to reign: FirstVersion, Promoted, PromotedByHand, Pinned, RolledBack or
+    ReturnedByHand."""
     message: Text
     """The same for people."""
     transition: Annotated[str, Field(max_length=64)] = ""

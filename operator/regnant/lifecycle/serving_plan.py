@@ -7,15 +7,18 @@ it: a route never names a cluster that a router does not know.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from regnant.api.inference_service import InferenceServiceSpec, InferenceServiceStatus
 from regnant.api.meta import Kind
 from regnant.api.model_version import Artifact
 from regnant.api.resources import Resource, reference
-from regnant.api.rollout_status import Retiring, Serving
+from regnant.api.rollout import Sticky
+from regnant.api.rollout_status import Retiring, Serving, Share, Stage
 from regnant.lifecycle.decision import Manifest
 from regnant.manifests import names, network, router, server
+from regnant.manifests import routing as routes
 from regnant.manifests.platform import Platform
 from regnant.manifests.routing import Routing, Variant
 from regnant.manifests.server import ServedVersion
@@ -80,20 +83,43 @@ def answering(status: InferenceServiceStatus) -> Serving | None:
         return status.champion
     if transition.rollback:
         return status.previous if transition.promoted_at else status.champion
-    return transition.to if transition.verified_at else status.champion
+    return transition.to if transition.promoting_at else status.champion
 
 
 def standing_by(status: InferenceServiceStatus) -> Serving | None:
     """The version that answers what the answering one fails at, while a takeover is young."""
     transition = status.rollout
-    if transition is None or transition.verified_at is None or transition.rollback:
+    if transition is None or transition.promoting_at is None or transition.rollback:
         return None
     return status.previous if transition.promoted_at else status.champion
 
 
+def stage(status: InferenceServiceStatus) -> Stage | None:
+    """The shadow or the step that routers are to have now; None when there is no comparison."""
+    transition = status.rollout
+    if transition is None or transition.promoting_at or transition.rollback:
+        return None
+    return transition.stage
+
+
+def shares(status: InferenceServiceStatus) -> tuple[Share, ...]:
+    """What part of the traffic each version is to get."""
+    reigning, comparison = answering(status), stage(status)
+    if reigning is None:
+        return ()
+    weight = comparison.weight if comparison else 0
+    parts = [(reigning, 100 - weight)]
+    if status.rollout and weight:
+        parts.append((status.rollout.to, weight))
+    return tuple(
+        Share(version=one.version, digest=one.digest, percent=percent) for one, percent in parts
+    )
+
+
 def routing(service: Service, status: InferenceServiceStatus) -> Routing:
     """The routers' configuration that `status` asks for."""
-    return Routing(
+    comparison, spec = stage(status), service.spec
+    plain = Routing(
         service=service.metadata.name,
         namespace=service.metadata.namespace,
         model=service.spec.model_name,
@@ -103,7 +129,18 @@ def routing(service: Service, status: InferenceServiceStatus) -> Routing:
         ),
         champion=_digest(answering(status)),
         fallback=_digest(standing_by(status)),
-        request_timeout=service.spec.router.request_timeout,
+        request_timeout=spec.router.request_timeout,
+    )
+    if comparison is None or status.rollout is None:
+        return plain
+    patience = timedelta(milliseconds=spec.rollout.attempt_timeout_milliseconds)
+    return replace(
+        plain,
+        challenger=status.rollout.to.digest,
+        weight=comparison.weight,
+        shadow=comparison.mirrored,
+        sticky=_sticky(spec.rollout.sticky) if comparison.step else None,
+        attempt_timeout=min(patience, spec.router.request_timeout / 2),
     )
 
 
@@ -115,6 +152,14 @@ def variant(service: Service, version: int, digest: str) -> Variant:
         digest=digest,
         port=server.PORT,
     )
+
+
+def _sticky(asked: Sticky | None) -> routes.Sticky | None:
+    if asked is None:
+        return None
+    if asked.cookie:
+        return routes.Sticky(cookie=asked.cookie.name, cookie_ttl=asked.cookie.ttl)
+    return routes.Sticky(header=asked.header or "")
 
 
 def _digest(serving: Serving | None) -> str:

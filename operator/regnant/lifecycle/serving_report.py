@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from regnant.api.actions import ActionResult
 from regnant.api.inference_service import InferenceServiceStatus
 from regnant.api.meta import Finding, settle
 from regnant.api.model import format_duration
@@ -111,16 +112,53 @@ def started(service: Service, version: int) -> Announcement:
     return Announcement("Normal", "RolloutStarted", f"{name} is started{beside}, without traffic")
 
 
-def promoted(service: Service, version: int, former: Serving | None) -> Announcement:
+def stage_opened(service: Service, transition: Transition) -> Announcement:
+    """A shadow or a step begins."""
+    name = names.model_version(service.spec.model_name, transition.to.version)
+    stage = transition.stage
+    if stage and stage.step:
+        words = f"{name} is given {stage.weight} % of the requests"
+        return Announcement("Normal", "StepStarted", words)
+    percent = stage.mirrored if stage else 0
+    words = f"{percent} % of the requests are mirrored to {name}; users see none of its answers"
+    return Announcement("Normal", "ShadowStarted", words)
+
+
+def promotion(service: Service, transition: Transition, reason: str) -> str:
+    """Why a version has come to answer all requests."""
+    name = names.model_version(service.spec.model_name, transition.to.version)
+    evidence = transition.stage.evidence if transition.stage else None
+    proven = "; ".join(check.reading for check in evidence.checks) if evidence else ""
+    match reason:
+        case "FirstVersion":
+            return f"{name} is the first version, and was verified"
+        case "Pinned":
+            return f"{name} is pinned by spec.champion, and was verified"
+        case "ReturnedByHand":
+            return f"a person went back to {name}, and it was verified"
+        case "PromotedByHand":
+            return f"{name} was verified, and a person promoted it"
+        case _:
+            return f"{name} was verified" + (f", and proved itself: {proven}" if proven else "")
+
+
+def promoted(service: Service, words: str, former: Serving | None) -> Announcement:
     """Every router sends the traffic to the new version."""
     model = service.spec.model_name
-    name = names.model_version(model, version)
-    words = f"{name} was verified and answers all requests"
+    words += "; it answers all requests"
     if former:
         watch = format_duration(service.spec.rollout.watch.duration)
         kept = names.model_version(model, former.version)
         words += f"; {kept} is kept ready to return for {watch}"
     return Announcement("Normal", "Promoted", words)
+
+
+def acted(result: ActionResult) -> Announcement:
+    """A person's wish was done, or refused."""
+    by = f" ({result.by})" if result.by else ""
+    if result.outcome == "Done":
+        return Announcement("Normal", "ActionDone", f"{result.action}{by}: {result.message}")
+    return Announcement("Warning", "ActionRefused", f"{result.action}{by}: {result.message}")
 
 
 def settled(service: Service, version: int) -> Announcement:
@@ -139,18 +177,24 @@ def rejected(service: Service, version: int, fault: Fault) -> Announcement:
     )
 
 
-def rolled_back(
+def returned(
     service: Service, version: int, reigning: Serving | None, back: Return
 ) -> Announcement:
-    """The former version answers again."""
+    """A candidate has lost its traffic, and the former version answers everything."""
     model = service.spec.model_name
     former = names.model_version(model, reigning.version) if reigning else "no version"
-    return Announcement(
-        "Warning",
-        "RolledBack",
-        f"{former} answers again, as {names.model_version(model, version)} stopped being healthy: "
-        f"{back.message}",
-    )
+    name = names.model_version(model, version)
+    match back.outcome:
+        case "RolledBack":
+            words = f"{former} answers again, as {name} stopped being healthy: {back.message}"
+            return Announcement("Warning", "RolledBack", words)
+        case "Rejected":
+            words = f"{name} was rejected, and {former} answers: {back.message}"
+            return Announcement("Warning", back.reason, words)
+        case "Aborted":
+            return Announcement("Warning", "Aborted", f"{name}: {back.message}")
+        case "Superseded" | "Withdrawn":
+            return Announcement("Normal", back.reason, f"{name} is left: {back.message}")
 
 
 def abandoned(service: Service, version: int) -> Announcement:
@@ -290,9 +334,10 @@ def _up_to_date(standing: Standing) -> Finding:
 
 
 def _taking_over(standing: Standing, transition: Transition) -> str:
-    words = f"{standing.name(transition.to.version)} is taking over"
+    name = standing.name(transition.to.version)
+    words = f"{name} is taking over and waits for {transition.waiting_for}"
     fault = standing.candidate.fault
-    return f"{words}; not all of its servers are ready: {fault.message}" if fault else words
+    return f"{words}: {fault.message}" if fault else words
 
 
 def _still_rejected(standing: Standing, rejection: Rejection) -> str:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from regnant.api.inference_service import InferenceServiceStatus
-from regnant.api.model_version import Artifact
-from regnant.api.rollout_status import Serving
+from regnant.api.model_version import Artifact, Interface
+from regnant.api.rollout_status import Serving, Tally
 from regnant.lifecycle import serving_plan
 from regnant.lifecycle.diagnosis import Fault
 from regnant.lifecycle.serving_plan import Service
@@ -25,6 +25,8 @@ class Phase(StrEnum):
     WAITING = "Waiting"
     PREPARING = "Preparing"
     VERIFYING = "Verifying"
+    SHADOWING = "Shadowing"
+    SPLITTING = "Splitting"
     PROMOTING = "Promoting"
     WATCHING = "Watching"
     ROLLING_BACK = "RollingBack"
@@ -37,6 +39,7 @@ class Candidate:
 
     version: int
     artifact: Artifact
+    interface: Interface = field(default_factory=Interface)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class RouterHealth:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """How a candidate answered its golden rows through every router."""
+    """How a version answered its golden rows through every router, and bore a load if asked to."""
 
     digest: str
     passed: bool
@@ -89,6 +92,8 @@ class Observed:
     """The Deployments of servers that exist."""
     routers: RouterHealth = RouterHealth()
     verification: Verification | None = None
+    tally: Tally = field(default_factory=Tally)
+    """What was counted in the current stage, or watch, and is not in the status yet."""
     obstacle: Fault | None = None
     """What the cluster refused when the last decision was carried out."""
 
@@ -96,6 +101,11 @@ class Observed:
         """The health of a version's servers; none at all when there are none."""
         missing = ServerHealth(0, 0)
         return self.servers.get(serving.digest, missing) if serving else missing
+
+    def candidate(self, digest: str) -> Candidate | None:
+        """The ModelVersion of that bundle, if it is still there; the newest of several."""
+        found = (one for one in self.versions if one.artifact.digest == digest)
+        return max(found, key=lambda one: one.version, default=None)
 
     def routed(self) -> bool:
         """Whether every router has the configuration that the status asks for."""
@@ -112,6 +122,13 @@ def phase(status: InferenceServiceStatus, candidate: ServerHealth) -> Phase:
         return Phase.ROLLING_BACK
     if transition.promoted_at:
         return Phase.WATCHING
-    if transition.verified_at:
+    if transition.promoting_at:
         return Phase.PROMOTING
+    if transition.stage:
+        return Phase.SPLITTING if transition.stage.step else Phase.SHADOWING
     return Phase.VERIFYING if candidate.complete else Phase.PREPARING
+
+
+def is_down(health: ServerHealth) -> bool:
+    """Whether a version cannot answer anybody."""
+    return health.ready == 0

@@ -1,0 +1,248 @@
+"""Shadowing and Splitting: champion and challenger answer the same world, and are compared.
+
+In order of precedence: what endangers users, what people asked for, what the evidence shows. A
+stage counts from the moment that every router was seen to have it; it ends when its minimum of
+requests and time is reached, and the last one before the promotion only with every check passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from regnant.api.inference_service import InferenceServiceStatus
+from regnant.api.rollout import Rollout
+from regnant.api.rollout_status import Check, Evidence, Return, Stage, Transition
+from regnant.lifecycle import serving_report, weighing
+from regnant.lifecycle.eligibility import is_champions_pin, target
+from regnant.lifecycle.endings import Step, turn_back
+from regnant.lifecycle.serving_state import Observed, is_down
+
+_REASONS = {
+    "Errors": "ErrorRateTooHigh",
+    "Latency": "LatencyTooHigh",
+    "Agreement": "DisagreesWithChampion",
+    "NonFinite": "NonFiniteAnswers",
+}
+
+
+def next_stage(observed: Observed, transition: Transition, now: datetime) -> Step:
+    """Open the stage after the current one, or decide the promotion if there is none."""
+    service = observed.service
+    stage = following(service.spec.rollout, transition)
+    chosen = transition.by_hand or is_champions_pin(observed, transition.to.version)
+    if stage is None or service.status.champion is None or chosen:
+        update: dict[str, object] = {"promoting_at": now}
+    else:
+        update = {"stage": stage.model_copy(update={"decided_at": now})}
+    opened = transition.model_copy(update=update)
+    status = service.status.model_copy(update={"rollout": opened})
+    announced = serving_report.stage_opened(service, opened) if stage else None
+    return Step(status, (announced,) if announced and not opened.promoting_at else ())
+
+
+def following(rollout: Rollout, transition: Transition) -> Stage | None:
+    """The stage after the current one as the spec has it now; None when all are done.
+
+    The next step is the first with a greater weight, so that an edit in the middle of a rollout
+    applies from the next step on and never takes back what was given.
+    """
+    decided = transition.verified_at or transition.started_at
+    if transition.stage is None and rollout.shadow:
+        return Stage(shadow=rollout.shadow, decided_at=decided)
+    weight = transition.stage.weight if transition.stage else 0
+    step = next((one for one in rollout.steps if one.weight > weight), None)
+    return Stage(step=step, decided_at=decided) if step else None
+
+
+def compare(observed: Observed, transition: Transition, stage: Stage, now: datetime) -> Step:
+    """Take the step that the evidence allows."""
+    seen = _weighed(observed, transition, stage, now)
+    if danger := danger_of(observed, seen, now):
+        return turn_back(observed, _noted_now(seen, now), danger)
+    if _champion_is_sick(observed, seen) or is_champions_pin(observed, seen.to.version):
+        return _promote(observed, seen, now)
+    if withdrawn := _withdrawn(observed, seen, now):
+        return turn_back(observed, _noted_now(seen, now), withdrawn)
+    if stage.evidence is None:
+        return _confirm(observed, seen, stage, now) if observed.routed() else _keep(observed, seen)
+    if is_paused(observed, seen):
+        return _keep(observed, seen)
+    return _conclude(observed, seen, now)
+
+
+def is_paused(observed: Observed, transition: Transition) -> bool:
+    """Whether a person holds the rollout, by the spec or by an action."""
+    return observed.service.spec.rollout.paused or transition.paused
+
+
+def is_complete(observed: Observed, transition: Transition, now: datetime) -> bool:
+    """Whether the current stage has had its minimum of requests and of time."""
+    stage = transition.stage
+    if stage is None or stage.evidence is None:
+        return False
+    needed, least, _ = _minimum(stage)
+    counted = stage.evidence.tally.challenger.tries >= needed
+    return counted and now - stage.evidence.since >= least and _all_ready(observed, transition)
+
+
+def danger_of(observed: Observed, transition: Transition, now: datetime) -> Return | None:
+    """What users must be kept from; it wins over everything that people or the evidence want."""
+    health = observed.server(transition.to)
+    if is_down(health):
+        reason = health.fault.reason if health.fault else "ServersNotReady"
+        message = health.fault.message if health.fault else "none of its servers is ready any more"
+        return _return("Rejected", reason, message, now)
+    verification = observed.verification
+    if verification and verification.digest == transition.to.digest and not verification.passed:
+        return _return("Rejected", "GoldenMismatch", verification.message, now)
+    evidence = transition.stage.evidence if transition.stage else None
+    worse = weighing.failed(evidence.checks) if evidence else None
+    if worse:
+        return _return("Rejected", _REASONS[worse.name], worse.reading, now)
+    return None
+
+
+def _weighed(observed: Observed, transition: Transition, stage: Stage, now: datetime) -> Transition:
+    """The transition with what was counted by now."""
+    before, rollout = stage.evidence, observed.service.spec.rollout
+    if before is None:
+        return transition
+    tally = before.tally + observed.tally
+    needed, _, _ = _minimum(stage)
+    checks = weighing.weigh(tally, rollout, needed=needed, shadow=stage.shadow)
+    return _with_evidence(transition, weighing.note(before, tally, checks, now))
+
+
+def _conclude(observed: Observed, transition: Transition, now: datetime) -> Step:
+    """What the evidence of the stage leads to."""
+    stage = transition.stage
+    assert stage is not None  # noqa: S101 - only stages are concluded
+    evidence = stage.evidence
+    assert evidence is not None  # noqa: S101 - only what was counted is concluded
+    rollout = observed.service.spec.rollout
+    is_last = following(rollout, transition) is None
+    open_questions = weighing.lacking(evidence.checks) if is_last else []
+    if is_complete(observed, transition, now) and not open_questions:
+        if stage.step and stage.step.approval == "Manual":
+            return _keep(observed, transition)
+        return advance(observed, transition, now)
+    _, _, most = _minimum(stage)
+    if now - evidence.since >= most:
+        return _inconclusive(observed, transition, open_questions, now)
+    return _keep(observed, transition)
+
+
+def advance(observed: Observed, transition: Transition, now: datetime) -> Step:
+    """Go on to the next stage, or to the promotion unless the champion is pinned to another."""
+    is_last = following(observed.service.spec.rollout, transition) is None
+    if is_last and held_by_pin(observed, transition):
+        return _keep(observed, transition)
+    if not is_last:
+        return next_stage(observed, transition, now)
+    return _promote(observed, transition, now)
+
+
+def held_by_pin(observed: Observed, transition: Transition) -> bool:
+    """Whether the champion is pinned to another version, which no evidence overrules."""
+    pin = observed.service.spec.champion
+    return pin is not None and not is_champions_pin(observed, transition.to.version)
+
+
+def _promote(observed: Observed, transition: Transition, now: datetime) -> Step:
+    promoting = _noted_now(transition, now).model_copy(update={"promoting_at": now})
+    return Step(observed.service.status.model_copy(update={"rollout": promoting}))
+
+
+def _confirm(observed: Observed, transition: Transition, stage: Stage, now: datetime) -> Step:
+    """Every router was seen to have the stage: its counting and its time begin."""
+    begun = stage.model_copy(update={"evidence": Evidence(since=now, at=now)})
+    return _keep(observed, transition.model_copy(update={"stage": begun}))
+
+
+def _inconclusive(
+    observed: Observed, transition: Transition, questions: Sequence[Check], now: datetime
+) -> Step:
+    """The time is over and the evidence does not suffice: the user said what to do then."""
+    match observed.service.spec.rollout.on_inconclusive:
+        case "Hold":
+            return _keep(observed, transition)
+        case "Promote":
+            return advance(observed, transition, now)
+        case "Reject":
+            asked = "; ".join(check.reading for check in questions) or "too few requests came"
+            decided = _return("Rejected", "Inconclusive", f"by its deadline: {asked}", now)
+            return turn_back(observed, _noted_now(transition, now), decided)
+
+
+def _champion_is_sick(observed: Observed, transition: Transition) -> bool:
+    """Whether the champion fails where the verified challenger does not."""
+    champion = observed.service.status.champion
+    if held_by_pin(observed, transition) or not _all_ready(observed, transition):
+        return False
+    if is_down(observed.server(champion)):
+        return True
+    evidence = transition.stage.evidence if transition.stage else None
+    return evidence is not None and weighing.champion_is_worse(
+        evidence.tally, observed.service.spec.rollout
+    )
+
+
+def _withdrawn(observed: Observed, transition: Transition, now: datetime) -> Return | None:
+    """Why the candidate is not asked for any more."""
+    if observed.candidate(transition.to.digest) is None:
+        return _return("Withdrawn", "ModelVersionDeleted", "its ModelVersion was deleted", now)
+    wanted = target(observed)
+    if wanted is None or wanted.artifact.digest == transition.to.digest:
+        return None
+    spec = observed.service.spec
+    if is_champions_pin(observed, wanted.version) or spec.challenger:
+        return _return("Withdrawn", "Repinned", f"version {wanted.version} was pinned", now)
+    if spec.rollout.on_new_version == "Supersede":
+        message = f"version {wanted.version} takes its place, as rollout.onNewVersion says"
+        return _return("Superseded", "Superseded", message, now)
+    return None
+
+
+def _all_ready(observed: Observed, transition: Transition) -> bool:
+    return observed.server(transition.to).complete
+
+
+def _minimum(stage: Stage) -> tuple[int, timedelta, timedelta]:
+    """The least requests, the least time and the most time of a stage."""
+    asked = stage.step or stage.shadow
+    assert asked is not None  # noqa: S101 - a stage is one of the two
+    return asked.min_requests, asked.min_duration, asked.max_duration
+
+
+def _keep(observed: Observed, transition: Transition) -> Step:
+    """Stay; counts are written down when that is due."""
+    return Step(_status(observed, transition))
+
+
+def _status(observed: Observed, transition: Transition) -> InferenceServiceStatus:
+    before = observed.service.status.rollout
+    stage, old = transition.stage, before.stage if before else None
+    if stage and old and stage.evidence and old.evidence and stage.evidence.at == old.evidence.at:
+        # Nothing urges a writing: what was counted stays with the observer until it is due.
+        transition = _with_evidence(transition, old.evidence)
+    return observed.service.status.model_copy(update={"rollout": transition})
+
+
+def _with_evidence(transition: Transition, evidence: Evidence) -> Transition:
+    assert transition.stage is not None  # noqa: S101 - evidence belongs to a stage
+    stage = transition.stage.model_copy(update={"evidence": evidence})
+    return transition.model_copy(update={"stage": stage})
+
+
+def _noted_now(transition: Transition, now: datetime) -> Transition:
+    evidence = transition.stage.evidence if transition.stage else None
+    if evidence is None:
+        return transition
+    return _with_evidence(transition, evidence.model_copy(update={"at": now}))
+
+
+def _return(outcome: str, reason: str, message: str, now: datetime) -> Return:
+    return Return.model_validate(
+        {"outcome": outcome, "reason": reason, "message": message[:1024], "decided_at": now}
+    )

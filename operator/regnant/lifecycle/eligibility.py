@@ -1,0 +1,92 @@
+"""Which version of a model line should challenge the champion, and which one may not.
+
+Pins come first. Without them it is the newest version that is newer than the champion and than the
+floor, behind which a person went back. A rejected bundle is not tried again under any number, until
+the retry token changes or a person lifts the rejection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from regnant.api.model_version import Interface, Tensor
+from regnant.lifecycle.serving_state import Candidate, Observed
+
+
+def target(observed: Observed) -> Candidate | None:
+    """The version that should be tried now, where it is not the one that reigns."""
+    service = observed.service
+    champion = service.status.champion
+    refused = rejected_digests(observed)
+    eligible = [one for one in observed.versions if one.artifact.digest not in refused]
+    wanted = pinned(observed)
+    if wanted:
+        eligible = [one for one in eligible if one.version == wanted]
+    elif champion:
+        oldest = max(champion.version, service.status.floor)
+        eligible = [one for one in eligible if one.version > oldest]
+    newest = max(eligible, key=lambda one: one.version, default=None)
+    if newest and champion and newest.artifact.digest == champion.digest:
+        return None
+    return newest
+
+
+def pinned(observed: Observed) -> int:
+    """The number of the version that a pin asks for now; 0 without one.
+
+    The champion's pin is served first; once it reigns, or where its version cannot be had, the
+    challenger's has its turn.
+    """
+    spec, status = observed.service.spec, observed.service.status
+    if spec.champion and not (
+        spec.challenger and status.champion and status.champion.version == spec.champion.version
+    ):
+        return spec.champion.version
+    return spec.challenger.version if spec.challenger else 0
+
+
+def is_champions_pin(observed: Observed, version: int) -> bool:
+    """Whether a person pinned that version to answer, which is a verdict of its own."""
+    pin = observed.service.spec.champion
+    return pin is not None and pin.version == version
+
+
+def rejected_digests(observed: Observed) -> frozenset[str]:
+    """The bundles that are not to be tried, under whatever number they come."""
+    token = observed.service.spec.rollout.retry_token
+    return frozenset(
+        rejection.digest
+        for rejection in observed.service.status.rejected
+        if rejection.retry_token == token
+    )
+
+
+def interface_difference(champion: Interface, challenger: Interface) -> str:
+    """How a challenger takes or gives other tensors than the champion; empty where it does not.
+
+    An interface without tensors was never told, and nothing can be said of it.
+    """
+    differences = [
+        *_tensor_differences("input", champion.inputs, challenger.inputs),
+        *_tensor_differences("output", champion.outputs, challenger.outputs),
+    ]
+    return "; ".join(differences[:4])
+
+
+def _tensor_differences(
+    side: str, champion: Iterable[Tensor], challenger: Iterable[Tensor]
+) -> list[str]:
+    before, after = ({one.name: one for one in each} for each in (champion, challenger))
+    if not before or not after:
+        return []
+    found = [f"{side} {name} is missing" for name in before if name not in after]
+    found += [f"{side} {name} is new" for name in after if name not in before]
+    for name, old in before.items():
+        new = after.get(name)
+        if new and (old.datatype, old.shape) != (new.datatype, new.shape):
+            found.append(f"{side} {name} is {_spell(new)}, was {_spell(old)}")
+    return found
+
+
+def _spell(tensor: Tensor) -> str:
+    return f"{tensor.datatype}{list(tensor.shape)}"

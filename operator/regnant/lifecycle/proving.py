@@ -1,0 +1,83 @@
+"""Preparing and Verifying: a candidate runs, is asked its golden rows, and no user sees anything.
+
+Ends with the candidate turned down, left, or verified; `comparing` takes it from there.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from regnant.api.rollout_status import Transition
+from regnant.lifecycle import comparing, serving_report
+from regnant.lifecycle.diagnosis import Fault
+from regnant.lifecycle.eligibility import interface_difference, is_champions_pin, target
+from regnant.lifecycle.endings import Step, leave, reject
+from regnant.lifecycle.serving_state import Observed
+
+
+def prove(observed: Observed, transition: Transition, now: datetime) -> Step:
+    """Take the step that the candidate's servers and answers allow."""
+    if _is_unwanted(observed, transition):
+        return leave(observed, transition, now)
+    if changed := _interface_change(observed, transition):
+        return reject(observed, transition, changed, now)
+    verification = observed.verification
+    if verification and verification.digest == transition.to.digest:
+        if not verification.passed:
+            failed = Fault("VerificationFailed", verification.message, final=True)
+            return reject(observed, transition, failed, now)
+        verified = transition.model_copy(update={"verified_at": now})
+        return comparing.next_stage(observed, verified, now)
+    fault = observed.server(transition.to).fault
+    if fault and fault.final:
+        return reject(observed, transition, fault, now)
+    if late := _too_late(observed, transition, now):
+        return reject(observed, transition, late, now)
+    return Step(observed.service.status)
+
+
+def _is_unwanted(observed: Observed, transition: Transition) -> bool:
+    """Whether the candidate is gone, or another one is asked for by name or takes its place."""
+    if observed.candidate(transition.to.digest) is None:
+        return True
+    wanted = target(observed)
+    if transition.by_hand:
+        return False
+    if wanted is None:
+        return True
+    if wanted.artifact.digest == transition.to.digest:
+        return False
+    spec = observed.service.spec
+    repinned = is_champions_pin(observed, wanted.version) or spec.challenger is not None
+    return repinned or spec.rollout.on_new_version == "Supersede"
+
+
+def _interface_change(observed: Observed, transition: Transition) -> Fault | None:
+    """A candidate that takes other tensors would fail the requests that users send today."""
+    champion = observed.service.status.champion
+    reigning = observed.candidate(champion.digest) if champion else None
+    candidate = observed.candidate(transition.to.digest)
+    if reigning is None or candidate is None:
+        return None
+    difference = interface_difference(reigning.interface, candidate.interface)
+    if not difference:
+        return None
+    return Fault(
+        "InterfaceChanged",
+        f"its interface differs from the champion's: {difference}; serve it by an InferenceService "
+        "of its own, or train it on the same columns",
+        final=True,
+    )
+
+
+def _too_late(observed: Observed, transition: Transition, now: datetime) -> Fault | None:
+    """Why a candidate has had time enough; one that nobody waits for may go on trying."""
+    service, candidate = observed.service, observed.server(transition.to)
+    if now - transition.started_at <= service.spec.rollout.progress_deadline:
+        return None
+    late = candidate.fault or Fault(
+        "ProgressDeadlineExceeded", serving_report.not_ready(candidate.ready)
+    )
+    wanted = target(observed)
+    newer_waits = wanted is not None and wanted.artifact.digest != transition.to.digest
+    return late if service.status.champion or late.restarts or newer_waits else None

@@ -1,0 +1,104 @@
+"""Promoting and Watching: the candidate gets all the traffic, and may still lose it.
+
+Only the routes change. While the new version is watched the former one is kept running and answers
+what the new one fails at; it is returned to as long as it is healthy itself. A return to a broken
+version would help nobody: then the new one stays, and the status says so.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from regnant.api.rollout_status import Counts, Evidence, Return, Transition
+from regnant.lifecycle import serving_report, weighing
+from regnant.lifecycle.eligibility import is_champions_pin, target
+from regnant.lifecycle.endings import Accession, Step, reigned, retiring, turn_back
+from regnant.lifecycle.serving_state import Observed, is_down
+
+
+def promote(observed: Observed, transition: Transition, now: datetime) -> Step:
+    """The routes were changed; wait until every router is seen to have them."""
+    status = observed.service.status
+    fallback = observed.server(status.champion)
+    if is_down(observed.server(transition.to)) and fallback.ready:
+        return turn_back(observed, transition, _unhealthy(observed, transition, now))
+    if not observed.routed():
+        return Step(status)
+    reigning = transition.to.model_copy(update={"since": now})
+    watched = transition.model_copy(
+        update={"promoted_at": now, "to": reigning, "watch": Evidence(since=now, at=now)}
+    )
+    reason = _how(observed, transition)
+    words = serving_report.promotion(observed.service, transition, reason)
+    update = {
+        "champion": reigning,
+        "previous": status.champion or status.previous,
+        "rollout": watched if status.champion else None,
+        "history": reigned(status, transition, Accession(reigning, reason, words), now),
+    }
+    announcement = serving_report.promoted(observed.service, words, status.champion)
+    return Step(status.model_copy(update=update), (announcement,))
+
+
+def watch(observed: Observed, transition: Transition, now: datetime) -> Step:
+    """The new champion answers; the former one is kept ready to return."""
+    service, status = observed.service, observed.service.status
+    seen = _weighed(observed, transition, now)
+    if observed.server(status.previous).ready and (danger := danger_of(observed, seen, now)):
+        return turn_back(observed, seen, danger)
+    pin = service.spec.champion
+    repinned = pin is not None and pin.version != transition.to.version and target(observed)
+    promoted = transition.promoted_at or now
+    if repinned or now - promoted >= service.spec.rollout.watch.duration:
+        gone = retiring(status, status.previous, now)
+        settled = status.model_copy(update={"rollout": None, "retiring": gone})
+        return Step(settled, (serving_report.settled(service, transition.to.version),))
+    return Step(status.model_copy(update={"rollout": _worth_writing(transition, seen)}))
+
+
+def danger_of(observed: Observed, transition: Transition, now: datetime) -> Return | None:
+    """Why the version that was promoted should not go on answering."""
+    if is_down(observed.server(transition.to)):
+        return _unhealthy(observed, transition, now)
+    worse = weighing.failed(transition.watch.checks) if transition.watch else None
+    if worse is None:
+        return None
+    reason = "NonFiniteAnswers" if worse.name == "NonFinite" else "ErrorRateTooHigh"
+    return Return(decided_at=now, reason=reason, message=worse.reading)
+
+
+def _weighed(observed: Observed, transition: Transition, now: datetime) -> Transition:
+    """The transition with what was counted of the new champion by now."""
+    before = transition.watch
+    if before is None:
+        return transition
+    tally = before.tally + observed.tally
+    compared = transition.stage.evidence if transition.stage else None
+    former = compared.tally.champion if compared else Counts()
+    checks = weighing.weigh_watch(tally.challenger, former, observed.service.spec.rollout)
+    return transition.model_copy(update={"watch": weighing.note(before, tally, checks, now)})
+
+
+def _worth_writing(before: Transition, seen: Transition) -> Transition:
+    same = before.watch and seen.watch and before.watch.at == seen.watch.at
+    return before if same else seen
+
+
+def _unhealthy(observed: Observed, transition: Transition, now: datetime) -> Return:
+    fault = observed.server(transition.to).fault
+    return Return(
+        decided_at=now,
+        reason=fault.reason if fault else "ChampionUnhealthy",
+        message=fault.message[:1024] if fault else "none of its servers is ready any more",
+    )
+
+
+def _how(observed: Observed, transition: Transition) -> str:
+    """The reason of the reign that begins."""
+    if observed.service.status.champion is None:
+        return "FirstVersion"
+    if transition.by_hand:
+        return "ReturnedByHand"
+    if is_champions_pin(observed, transition.to.version):
+        return "Pinned"
+    return "PromotedByHand" if transition.promoted_by_hand else "Promoted"

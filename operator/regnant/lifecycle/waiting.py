@@ -1,0 +1,97 @@
+"""What a rollout waits for, in words for people: the answer to "why does nothing happen?".
+
+The words rest on what stands in the status, so that they change only when it does.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import assert_never
+
+from regnant.api.inference_service import InferenceServiceStatus
+from regnant.api.model import format_duration
+from regnant.api.rollout import Rollout
+from regnant.api.rollout_status import Evidence, Stage, Transition
+from regnant.lifecycle import comparing, weighing
+from regnant.lifecycle.serving_state import Observed, Phase
+
+_LONGEST = 1024
+
+
+def waiting_for(observed: Observed, status: InferenceServiceStatus, phase: Phase) -> str:
+    """What must be so before the next step is taken; empty when nothing is open."""
+    transition = status.rollout
+    if transition is None:
+        return ""
+    return _words(observed, status, transition, phase)[:_LONGEST]
+
+
+def _words(
+    observed: Observed, status: InferenceServiceStatus, transition: Transition, phase: Phase
+) -> str:
+    candidate = observed.server(transition.to)
+    match phase:
+        case Phase.PREPARING:
+            return f"its servers to be ready: {candidate.ready} of {candidate.desired} are"
+        case Phase.VERIFYING:
+            return "its golden rows to be answered rightly through every router"
+        case Phase.SHADOWING | Phase.SPLITTING:
+            return _of_stage(observed, transition, transition.stage)
+        case Phase.PROMOTING:
+            return "every router to send it all the requests"
+        case Phase.WATCHING:
+            return _of_watch(observed, status)
+        case Phase.ROLLING_BACK:
+            return "every router to send it no requests any more"
+        case Phase.WAITING | Phase.SERVING:
+            return ""
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _of_stage(observed: Observed, transition: Transition, stage: Stage | None) -> str:
+    rollout = observed.service.spec.rollout
+    if stage is None or stage.evidence is None:
+        return "every router to have this stage's weights"
+    if comparing.is_paused(observed, transition):
+        return "a person: it is paused; `regnant resume`, or unset rollout.paused"
+    is_last = comparing.following(rollout, transition) is None
+    open_points = _missing(stage.evidence, is_last=is_last)
+    if open_points:
+        return "; ".join([*open_points, *_held(rollout, stage)])
+    if stage.step and stage.step.approval == "Manual":
+        return "a person: this step is manual; `regnant promote` goes on"
+    if is_last and comparing.held_by_pin(observed, transition):
+        return "the pin: spec.champion names another version; change or remove it to promote"
+    return f"the least time of this stage, {format_duration(_least(stage))}"
+
+
+def _missing(evidence: Evidence, *, is_last: bool) -> list[str]:
+    """What the evidence lacks, each as a person can check it."""
+    requests = [check for check in evidence.checks if check.name == "Requests"]
+    if not requests:
+        return ["the first requests to be counted"]
+    asked = evidence.checks if is_last else requests
+    return [check.reading for check in weighing.lacking(asked)]
+
+
+def _held(rollout: Rollout, stage: Stage) -> list[str]:
+    asked = stage.step or stage.shadow
+    if asked is None:
+        return []
+    then = {"Hold": "it is held", "Promote": "it goes on", "Reject": "it is rejected"}
+    most = format_duration(asked.max_duration)
+    return [f"after {most} without it, {then[rollout.on_inconclusive]}"]
+
+
+def _of_watch(observed: Observed, status: InferenceServiceStatus) -> str:
+    duration = format_duration(observed.service.spec.rollout.watch.duration)
+    words = f"the end of the watch, {duration} after the promotion"
+    if status.previous and not observed.server(status.previous).ready:
+        words += "; it cannot return: the former version has no ready server"
+    return words
+
+
+def _least(stage: Stage) -> timedelta:
+    asked = stage.step or stage.shadow
+    return asked.min_duration if asked else timedelta(0)

@@ -1,0 +1,179 @@
+"""What the counts of a rollout prove: one check a question, all of them always valid.
+
+`evidence` has the statistics; here is which of them is asked, against which of the user's limits,
+and how the accepted chance of error is shared. It is divided evenly among all questions of all
+stages of a rollout, so that `limits.alpha` bounds a wrong decision of the rollout as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Literal
+
+from regnant.api.rollout import Limits, Rollout, Shadow
+from regnant.api.rollout_status import Check, Counts, Evidence, Tally
+from regnant.evidence import (
+    Histogram,
+    Outcome,
+    Proportion,
+    agreement,
+    compare_errors,
+    compare_latency,
+    exceeds,
+)
+
+NOTE_EVERY = timedelta(seconds=5)
+"""How often counts are written down while nothing follows from them; a crash loses no more."""
+FIRST_BUCKET = 50.0
+BUCKET_GROWTH = 1.25
+"""The servers' histogram of answering times, in microseconds."""
+_QUESTIONS = 4
+"""Errors, latency, non-finite answers, agreement."""
+
+Name = Literal["Requests", "Errors", "Latency", "Agreement", "NonFinite"]
+
+
+def alpha_of_one_check(rollout: Rollout) -> float:
+    """The chance of error that each check of each stage is allowed."""
+    stages = len(rollout.steps) + (1 if rollout.shadow else 0) + 1
+    return float(rollout.limits.alpha) / (stages * _QUESTIONS)
+
+
+def weigh(tally: Tally, rollout: Rollout, *, needed: int, shadow: Shadow | None) -> list[Check]:
+    """The checks of one stage; the champion and the challenger are compared as they stand."""
+    limits, alpha = rollout.limits, alpha_of_one_check(rollout)
+    checks = [_requests(tally.challenger.tries, needed), _errors(tally, limits, alpha)]
+    if limits.max_latency_ratio:
+        checks.append(_latency(tally, limits, alpha))
+    if tally.champion.non_finite or tally.challenger.non_finite:
+        checks.append(_non_finite(tally, limits, alpha))
+    if tally.pairs.total:
+        checks.append(_agreement(tally, shadow, alpha))
+    return checks
+
+
+def weigh_watch(watched: Counts, former: Counts, rollout: Rollout) -> list[Check]:
+    """The checks on a version that reigns, against what the former champion was seen to do.
+
+    A takeover without stages has seen nothing of it; then the margin alone is the limit.
+    """
+    limits, alpha = rollout.limits, alpha_of_one_check(rollout)
+    tally = Tally(champion=former, challenger=watched)
+    if former.tries:
+        checks = [_errors(tally, limits, alpha)]
+    else:
+        outcome = exceeds(
+            watched.failures, watched.tries, limit=float(limits.error_rate_margin), alpha=alpha
+        )
+        checks = [_check("Errors", outcome)]
+    if watched.non_finite:
+        checks.append(_non_finite(tally, limits, alpha))
+    return checks
+
+
+def champion_is_worse(tally: Tally, rollout: Rollout) -> bool:
+    """Whether the champion is shown to fail more often than the challenger, beyond the margin."""
+    outcome = compare_errors(
+        _failing(tally.challenger),
+        _failing(tally.champion),
+        margin=float(rollout.limits.error_rate_margin),
+        alpha=alpha_of_one_check(rollout),
+    )
+    return outcome.verdict.value == "Fail"
+
+
+def note(before: Evidence, tally: Tally, checks: Iterable[Check], now: datetime) -> Evidence:
+    """The evidence as it stands now; its date moves only when it is due to be written down."""
+    found = tuple(checks)
+    verdicts = [(check.name, check.verdict) for check in found]
+    known = [(check.name, check.verdict) for check in before.checks]
+    due = verdicts != known or (now - before.at >= NOTE_EVERY and tally != before.tally)
+    return Evidence(since=before.since, at=now if due else before.at, tally=tally, checks=found)
+
+
+def failed(checks: Iterable[Check]) -> Check | None:
+    """The first check that shows the challenger to be worse than it may be."""
+    return next((check for check in checks if check.verdict == "Fail"), None)
+
+
+def lacking(checks: Iterable[Check]) -> list[Check]:
+    """The checks that decide and have not passed."""
+    return [check for check in checks if check.limit and check.verdict != "Pass"]
+
+
+def _requests(seen: int, needed: int) -> Check:
+    return Check(
+        name="Requests",
+        verdict="Pass" if seen >= needed else "Inconclusive",
+        estimate=str(seen),
+        limit=str(needed),
+        counted=seen,
+        reading=f"{seen:,} of at least {needed:,} requests",
+    )
+
+
+def _errors(tally: Tally, limits: Limits, alpha: float) -> Check:
+    outcome = compare_errors(
+        _failing(tally.champion),
+        _failing(tally.challenger),
+        margin=float(limits.error_rate_margin),
+        alpha=alpha,
+    )
+    return _check("Errors", outcome)
+
+
+def _latency(tally: Tally, limits: Limits, alpha: float) -> Check:
+    outcome = compare_latency(
+        _histogram(tally.champion),
+        _histogram(tally.challenger),
+        quantile=float(limits.latency_quantile),
+        max_ratio=float(limits.max_latency_ratio),
+        alpha=alpha,
+    )
+    return _check("Latency", outcome)
+
+
+def _non_finite(tally: Tally, limits: Limits, alpha: float) -> Check:
+    champion, challenger = (
+        Proportion(counts.non_finite, max(sum(counts.latency), counts.non_finite))
+        for counts in (tally.champion, tally.challenger)
+    )
+    margin = float(limits.error_rate_margin)
+    return _check("NonFinite", compare_errors(champion, challenger, margin=margin, alpha=alpha))
+
+
+def _agreement(tally: Tally, shadow: Shadow | None, alpha: float) -> Check:
+    pairs = tally.pairs
+    minimum = shadow.min_agreement if shadow else None
+    outcome = agreement(pairs.agreeing, pairs.total, minimum=float(minimum or 0), alpha=alpha)
+    check = _check("Agreement", outcome)
+    if minimum is not None:
+        return check
+    reading = f"{pairs.agreeing:,} of {pairs.total:,} answers agree with the champion's"
+    return check.model_copy(update={"verdict": "Inconclusive", "limit": "", "reading": reading})
+
+
+def _failing(counts: Counts) -> Proportion:
+    return Proportion(counts.failures, counts.tries)
+
+
+def _histogram(counts: Counts) -> Histogram:
+    return Histogram(first=FIRST_BUCKET, growth=BUCKET_GROWTH, counts=counts.latency)
+
+
+def _check(name: Name, outcome: Outcome) -> Check:
+    return Check(
+        name=name,
+        verdict=outcome.verdict.value,
+        estimate=_number(outcome.estimate),
+        low=_number(outcome.low),
+        high=_number(outcome.high),
+        limit=_number(outcome.limit),
+        counted=outcome.counted,
+        reading=outcome.reading[:512],
+    )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
