@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regnant.manifests.router_config import Place, router_files
-from regnant.manifests.routing import Routing, Variant
+from regnant.manifests.router_config.clusters import answering_cluster, servers_cluster
+from regnant.manifests.routing import Routing, Sticky, Variant
 from tests.unit.router.file_check import check
 from tests.unit.router.running_router import envoy_binary
 
@@ -23,12 +25,20 @@ A = Variant("churn-3-aaaaaaaa", 3, "sha256:" + "a" * 64, 8080)
 B = Variant("10.0.0.7", 4, "sha256:" + "b" * 64, 8080)
 C = Variant("fd00::7", 5, "sha256:" + "c" * 64, 8080)
 EMPTY = Routing("churn", "default", "churn")
+COMPARED = replace(EMPTY, variants=(A, B), champion=A.digest, challenger=B.digest)
+COOKIE = Sticky(cookie="b%y", cookie_ttl=timedelta(hours=1))
 SHAPES = {
     "nothing runs": EMPTY,
     "none serves": replace(EMPTY, variants=(A,)),
     "one serves": replace(EMPTY, variants=(A,), champion=A.digest),
     "a candidate beside it": replace(EMPTY, variants=(A, B), champion=A.digest),
     "a takeover": replace(EMPTY, variants=(A, B), champion=B.digest, fallback=A.digest),
+    "a challenger without requests": COMPARED,
+    "copies for a challenger": replace(COMPARED, shadow=50),
+    "a split": replace(COMPARED, weight=10, attempt_timeout=timedelta(milliseconds=50)),
+    "a split by header": replace(COMPARED, weight=10, shadow=100, sticky=Sticky(header="x-user")),
+    "a split by cookie": replace(COMPARED, weight=99, shadow=1, sticky=COOKIE),
+    "everything to a challenger": replace(COMPARED, weight=100, shadow=100, sticky=COOKIE),
     "others retire": replace(EMPTY, variants=(A, B, C), champion=C.digest, fallback=B.digest),
 }
 digests = st.integers(0, 2**256 - 1).map(lambda number: f"sha256:{number:064x}")
@@ -48,7 +58,20 @@ def routings(draw: st.DrawFn) -> Routing:
     champion = draw(st.sampled_from(["", *named]))
     others = [digest for digest in named if digest != champion]
     fallback = draw(st.sampled_from(["", *others])) if champion else ""
-    return Routing("churn", "default", draw(st.text(max_size=20)), variants, champion, fallback)
+    rest = [digest for digest in others if digest != fallback]
+    challenger = draw(st.sampled_from(["", *rest])) if champion else ""
+    return Routing(
+        "churn",
+        "default",
+        draw(st.text(max_size=20)),
+        variants,
+        champion,
+        fallback,
+        challenger=challenger,
+        weight=draw(st.integers(0, 100)) if challenger else 0,
+        shadow=draw(st.integers(0, 100)) if challenger else 0,
+        sticky=draw(st.sampled_from([None, Sticky(header="x-user"), COOKIE])),
+    )
 
 
 @settings(deadline=None)
@@ -70,8 +93,7 @@ def test_only_clusters_and_routes_depend_on_the_routing(one: Routing, other: Rou
 def test_a_promotion_of_a_known_version_adds_and_removes_no_cluster(routing: Routing) -> None:
     for variant in routing.variants:
         if variant.digest != routing.champion:
-            promoted = replace(routing, champion=variant.digest, fallback=routing.champion)
-            assert _names(promoted) == _names(routing)
+            assert _users_clusters(_promoted(routing, variant)) == _users_clusters(routing)
 
 
 @settings(deadline=None)
@@ -80,8 +102,34 @@ def test_a_version_has_its_stand_in_before_it_has_traffic(routing: Routing) -> N
     """The champion of today is who stands in for the champion of tomorrow."""
     for variant in routing.variants:
         if routing.champion and variant.digest != routing.champion:
-            promoted = replace(routing, champion=variant.digest, fallback=routing.champion)
+            promoted = _promoted(routing, variant)
             assert _answering(promoted, variant) == _answering(routing, variant)
+
+
+@settings(deadline=None)
+@given(routings())
+def test_no_stage_of_a_rollout_changes_a_cluster_of_servers(routing: Routing) -> None:
+    """What is counted would start anew, and every connection be closed."""
+    for variant in routing.variants:
+        found = [routing, *_stages(routing, variant), _promoted(routing, variant)]
+        assert all(_servers(one) == _servers(routing) for one in found)
+
+
+@settings(deadline=None)
+@given(routings())
+def test_from_stage_to_stage_routes_alone_change(routing: Routing) -> None:
+    for variant in routing.variants:
+        clusters = [_clusters(stage) for stage in _stages(routing, variant)]
+        assert all(one == clusters[0] for one in clusters)
+
+
+@settings(deadline=None)
+@given(routings())
+def test_the_champion_is_never_tried_at_its_challenger(routing: Routing) -> None:
+    champion, challenger = routing.variant(routing.champion), routing.variant(routing.challenger)
+    if champion and challenger:
+        members = _answering(routing, champion)["cluster_type"]["typed_config"]["clusters"]
+        assert servers_cluster(challenger) not in members
 
 
 @pytest.mark.parametrize("routing", SHAPES.values(), ids=SHAPES)
@@ -136,20 +184,50 @@ def test_files_that_no_configmap_can_hold_are_found() -> None:
     assert any("more than the" in one for one in problems)
 
 
+def _promoted(routing: Routing, variant: Variant) -> Routing:
+    """The variant's takeover, after which its rollout is over."""
+    return replace(
+        routing,
+        champion=variant.digest,
+        fallback=routing.champion if routing.champion != variant.digest else "",
+        challenger="",
+        weight=0,
+        shadow=0,
+    )
+
+
+def _stages(routing: Routing, variant: Variant) -> list[Routing]:
+    """The variant's way up as a challenger, if there is a champion to compare it with."""
+    if variant.digest in {routing.champion, routing.fallback} or not routing.champion:
+        return []
+    return [
+        replace(routing, challenger=variant.digest, shadow=shadow, weight=weight)
+        for shadow, weight in ((0, 0), (100, 0), (20, 10), (0, 10), (0, 50), (0, 100))
+    ]
+
+
+def _clusters(routing: Routing) -> list[dict[str, Any]]:
+    return _resources(router_files(routing)["cds.json"])
+
+
+def _servers(routing: Routing) -> dict[str, dict[str, Any]]:
+    names = {servers_cluster(variant) for variant in routing.variants}
+    return {one["name"]: one for one in _clusters(routing) if one["name"] in names}
+
+
 def _resources(text: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(text)["resources"]
     return found
 
 
-def _names(routing: Routing) -> set[str]:
-    return {one["name"] for one in _resources(router_files(routing)["cds.json"])}
+def _users_clusters(routing: Routing) -> set[str]:
+    """Those that users may be sent to; copies may be lost when the last one is made."""
+    return {one["name"] for one in _clusters(routing) if not one["name"].endswith("-shadow")}
 
 
 def _answering(routing: Routing, variant: Variant) -> dict[str, Any]:
-    short = variant.digest.removeprefix("sha256:")[:8]
-    name = f"version-{variant.version}-{short}-or-fallback"
-    resources = _resources(router_files(routing)["cds.json"])
-    return next(one for one in resources if one["name"] == name)
+    name = answering_cluster(variant)
+    return next(one for one in _clusters(routing) if one["name"] == name)
 
 
 def _all_in_one(files: dict[str, str]) -> dict[str, Any]:

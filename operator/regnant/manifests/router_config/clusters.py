@@ -4,6 +4,16 @@ Every version that runs has two clusters. One is its servers alone, for verifica
 to the other, an aggregate: first the version, then whoever stands in for it. Its name never
 changes, and for a version without traffic it already holds the champion; so a promotion changes
 routes alone, and a failing version costs users nothing from its first request on.
+
+What is counted where (the admin page of clusters, a host at a time; tests hold it): every try shows
+at the host that it went to, in the cluster of servers alone, whichever aggregate led there.
+Finished tries are `rq_success` + `rq_error`, failing ones `rq_error`: 5xx, resets, answers cut off
+in the middle, refused connections, and tries whose time was over. `rq_timeout`, `cx_connect_fail`
+are parts of `rq_error`; `rq_total` lacks refused connections and holds what is under way.
+
+A challenger has a third cluster, of the same servers, for copies of the champion's requests. So a
+copy is never counted as a user's request, and has bounds of its own: copies over them are dropped.
+No cluster of servers depends on weights or roles, so nothing that counts starts anew with them.
 """
 
 from __future__ import annotations
@@ -11,6 +21,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
+from regnant.manifests.router_config import tries
 from regnant.manifests.router_config.place import socket_address
 
 if TYPE_CHECKING:
@@ -25,6 +36,8 @@ _DNS = {
 }
 _AGGREGATE = "type.googleapis.com/envoy.extensions.clusters.aggregate.v3.ClusterConfig"
 _MAX_REQUESTS = 4096
+_MAX_COPIES = 16
+"""How many copies a challenger may be at work on; each may hold as much as the largest request."""
 _IDLE_SECONDS = 30
 """Shorter than a server keeps an unused connection, so that no request meets a closed one."""
 
@@ -39,15 +52,21 @@ def answering_cluster(variant: Variant) -> str:
     return f"{servers_cluster(variant)}-or-fallback"
 
 
+def shadow_cluster(variant: Variant) -> str:
+    """The name of the cluster that gets copies of the champion's requests."""
+    return f"{servers_cluster(variant)}-shadow"
+
+
 def clusters(routing: Routing) -> list[dict[str, Any]]:
-    """Both clusters of every version that runs."""
+    """Both clusters of every version that runs, and the challenger's third."""
     found = []
     for variant in routing.variants:
         found += [
             _servers(variant, routing.model),
             _answering(variant, _stand_in(routing, variant)),
         ]
-    return found
+    challenger = routing.variant(routing.challenger)
+    return [*found, _shadow(challenger)] if challenger else found
 
 
 def _stand_in(routing: Routing, variant: Variant) -> Variant | None:
@@ -58,7 +77,27 @@ def _stand_in(routing: Routing, variant: Variant) -> Variant | None:
 
 
 def _servers(variant: Variant, model: str) -> dict[str, Any]:
-    name = servers_cluster(variant)
+    return {
+        **_hosts(servers_cluster(variant), variant),
+        # With no healthy server left, all are tried: an answer is better than a certain refusal.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 1}},
+        "health_checks": [_health_check(variant, model)],
+        "outlier_detection": _outlier_detection(),
+        "circuit_breakers": _circuit_breakers(_MAX_REQUESTS, retries=_MAX_REQUESTS),
+        "typed_extension_protocol_options": _http_options(),
+    }
+
+
+def _shadow(variant: Variant) -> dict[str, Any]:
+    """Nobody waits for its answers, so no server is left out or asked how it is."""
+    return {
+        **_hosts(shadow_cluster(variant), variant),
+        "circuit_breakers": _circuit_breakers(_MAX_COPIES, retries=0),
+        "typed_extension_protocol_options": _http_options(),
+    }
+
+
+def _hosts(name: str, variant: Variant) -> dict[str, Any]:
     endpoint = {"endpoint": {"address": socket_address(variant.host, variant.port)}}
     return {
         "name": name,
@@ -66,12 +105,6 @@ def _servers(variant: Variant, model: str) -> dict[str, Any]:
         "connect_timeout": "1s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
         "lb_policy": "LEAST_REQUEST",
-        # With no healthy server left, all are tried: an answer is better than a certain refusal.
-        "common_lb_config": {"healthy_panic_threshold": {"value": 1}},
-        "health_checks": [_health_check(variant, model)],
-        "outlier_detection": _outlier_detection(),
-        "circuit_breakers": _circuit_breakers(),
-        "typed_extension_protocol_options": {_PROTOCOL_OPTIONS: _http_options()},
     }
 
 
@@ -88,8 +121,10 @@ def _answering(variant: Variant, stand_in: Variant | None) -> dict[str, Any]:
                 "clusters": [servers_cluster(member) for member in members],
             },
         },
-        "circuit_breakers": _circuit_breakers(),
-        "typed_extension_protocol_options": {_PROTOCOL_OPTIONS: _http_options()},
+        "circuit_breakers": _circuit_breakers(_MAX_REQUESTS, retries=_MAX_REQUESTS),
+        "typed_extension_protocol_options": _http_options(
+            tries.with_stand_in() if stand_in else tries.alone()
+        ),
     }
 
 
@@ -134,7 +169,7 @@ def _outlier_detection() -> dict[str, Any]:
     }
 
 
-def _circuit_breakers() -> dict[str, Any]:
+def _circuit_breakers(requests: int, *, retries: int) -> dict[str, Any]:
     """Bounds; when a server dies, all that it was working on is tried again at the same moment.
 
     A smaller bound of retries would leave users with the failures of a version that has just been
@@ -144,18 +179,21 @@ def _circuit_breakers() -> dict[str, Any]:
     return {
         "thresholds": [
             {
-                "max_connections": _MAX_REQUESTS,
-                "max_pending_requests": _MAX_REQUESTS,
-                "max_requests": _MAX_REQUESTS,
-                "max_retries": _MAX_REQUESTS,
+                "max_connections": requests,
+                "max_pending_requests": requests,
+                "max_requests": requests,
+                "max_retries": retries,
             }
         ]
     }
 
 
-def _http_options() -> dict[str, Any]:
+def _http_options(tried: dict[str, Any] | None = None) -> dict[str, Any]:
     return {
-        "@type": f"type.googleapis.com/{_PROTOCOL_OPTIONS}",
-        "common_http_protocol_options": {"idle_timeout": f"{_IDLE_SECONDS}s"},
-        "explicit_http_config": {"http_protocol_options": {}},
+        _PROTOCOL_OPTIONS: {
+            "@type": f"type.googleapis.com/{_PROTOCOL_OPTIONS}",
+            "common_http_protocol_options": {"idle_timeout": f"{_IDLE_SECONDS}s"},
+            "explicit_http_config": {"http_protocol_options": {}},
+            **(tried or {}),
+        }
     }

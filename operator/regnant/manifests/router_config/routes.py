@@ -1,8 +1,13 @@
 """Who is answered by which cluster.
 
-Users' requests for the Open Inference Protocol go to the champion, and if it fails, to its
-fallback. The operator's requests go to exactly the version that a header names, without a second
-try: an answer that another version gave proves nothing. Every answer shows the revision.
+Users' requests for the Open Inference Protocol go to the champion, or by weight to its challenger,
+and from a version that fails to the one that stands in for it. The operator's requests go to
+exactly the version that a header names, without a second try: an answer that another version gave
+proves nothing. Every answer shows the revision.
+
+Weights, copies and stickiness stand in one route, so that a router takes up all of a stage at once.
+The challenger comes first among the weights: a user's place among a hundred is fixed by a hash, so
+whoever was given the challenger keeps it while its weight grows.
 """
 
 from __future__ import annotations
@@ -12,21 +17,31 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from regnant.manifests.router_config.bootstrap import ADMIN
-from regnant.manifests.router_config.clusters import answering_cluster, servers_cluster
+from regnant.manifests.router_config.clusters import (
+    answering_cluster,
+    servers_cluster,
+    shadow_cluster,
+)
 from regnant.manifests.router_config.place import MAX_BODY_BYTES
+from regnant.manifests.routing import WHOLE
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from regnant.manifests.router_config.place import Place
-    from regnant.manifests.routing import Routing, Variant
+    from regnant.manifests.routing import Routing, Sticky, Variant
 
 ROUTES = "routes"
 USERS = "users"
 OPERATOR = "operator"
 DOOR_HEADER = "x-regnant-door"
-WHOLE = 100
 VERSION_HEADER = "x-regnant-verify-version"
+TRIES_HEADER = "x-regnant-tries"
+"""On every answer to a request that was given to the challenger: 1, or more if it failed there."""
+COPY_HEADER = "x-regnant-copy-to"
+"""Set by routers on the champion's requests: the cluster that gets a copy."""
+SHADOW_HEADER = "x-regnant-shadow"
+"""Tells a server that nobody waits for the answer."""
 DRAIN_PATH = "/regnant/v1/drain"
 DRAIN_FILTER = "regnant.drain"
 DELAY_FILTER = "regnant.delay"
@@ -35,23 +50,11 @@ _ADMIN_PAGES = {
     "/envoy/config_dump": "/config_dump",
     "/envoy/ready": "/ready",
     "/envoy/clusters": "/clusters",
+    # Which revision each part was last accepted at, and how often one was refused.
+    "/envoy/discovery": "/stats?format=json&filter="
+    "%28version_text%7Cupdate_rejected%7Cupdate_failure%29%24",
 }
 _FAULT = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"
-_OTHER_HOST = {
-    "name": "envoy.retry_host_predicates.previous_hosts",
-    "typed_config": {
-        "@type": "type.googleapis.com/"
-        "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
-    },
-}
-_OTHER_VERSION = {
-    "name": "envoy.retry_priorities.previous_priorities",
-    "typed_config": {
-        "@type": "type.googleapis.com/"
-        "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
-        "update_frequency": 1,
-    },
-}
 _ENABLED = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}}
 
 
@@ -81,7 +84,7 @@ def _virtual_host(door: str, found: list[dict[str, Any]]) -> dict[str, Any]:
 def _user_routes(routing: Routing) -> list[dict[str, Any]]:
     return [
         {"match": {"path": "/healthz"}, **_text(HTTPStatus.OK, "ok")},
-        {"match": {"path_separated_prefix": "/v2"}, **_answer_users(routing)},
+        *_answer_users(routing),
         {"match": {"prefix": "/"}, **_text(HTTPStatus.NOT_FOUND, "not found; start at /v2")},
     ]
 
@@ -98,48 +101,110 @@ def _operator_routes(routing: Routing, place: Place) -> list[dict[str, Any]]:
     ]
 
 
-def _answer_users(routing: Routing) -> dict[str, Any]:
+def _answer_users(routing: Routing) -> list[dict[str, Any]]:
+    """One route; two where some users are yet to get their cookie."""
+    match = {"path_separated_prefix": "/v2"}
     shares = _shares(routing)
     if not shares:
         message = f"no version of model {routing.model} serves yet"
-        return _text(HTTPStatus.SERVICE_UNAVAILABLE, message)
-    weighted = [
-        {"name": answering_cluster(variant), "weight": weight} for variant, weight in shares
-    ]
-    return {
+        return [{"match": match, **_text(HTTPStatus.SERVICE_UNAVAILABLE, message)}]
+    action = {
+        "timeout": _seconds(routing.request_timeout),
+        "retry_policy": {"per_try_timeout": _seconds(routing.try_timeout)},
+        **_copies(routing),
+    }
+    weighted = {"clusters": [_share(routing, *share) for share in shares]}
+    route = {
+        "match": match,
         # A request may be sent again only as long as all of it is held.
         "request_body_buffer_limit": MAX_BODY_BYTES,
-        "route": {
-            "weighted_clusters": {"clusters": weighted},
-            "timeout": _seconds(routing.request_timeout),
-            "retry_policy": _retry_policy(routing),
-        },
+        "route": action | {"weighted_clusters": weighted},
     }
+    if routing.sticky is None or len(shares) == 1:
+        return [route]
+    return _sticky_routes(route, routing.sticky)
 
 
 def _shares(routing: Routing) -> list[tuple[Variant, int]]:
-    """Which version gets how many of a hundred requests."""
-    champion = routing.variant(routing.champion)
-    return [(champion, WHOLE)] if champion else []
+    """Which version gets how many of a hundred requests, the challenger first."""
+    shares = [
+        (routing.variant(routing.challenger), routing.weight),
+        (routing.variant(routing.champion), WHOLE - routing.weight),
+    ]
+    return [(variant, weight) for variant, weight in shares if variant and weight]
 
 
-def _retry_policy(routing: Routing) -> dict[str, Any]:
-    """With a fallback every failure is tried there; without, only what no server has worked on.
+def _share(routing: Routing, variant: Variant, weight: int) -> dict[str, Any]:
+    share = {"name": answering_cluster(variant), "weight": weight}
+    challenger = routing.variant(routing.challenger)
+    if variant is challenger:
+        tries = _header(TRIES_HEADER, "%UPSTREAM_REQUEST_ATTEMPT_COUNT%")
+        return share | {"response_headers_to_add": [tries]}
+    if challenger and routing.shadow:
+        copy = _header(COPY_HEADER, shadow_cluster(challenger))
+        return share | {"request_headers_to_add": [copy]}
+    return share
 
-    An inference changes nothing, so it may be asked twice. Half of the time is left for the other.
+
+def _copies(routing: Routing) -> dict[str, Any]:
+    """Copies of the champion's requests alone: only they carry the header that says where to.
+
+    Nobody waits for a copy's answer. A copy keeps the host and the id of its request.
     """
-    alone = "connect-failure,refused-stream,reset-before-request,retriable-status-codes"
-    policy: dict[str, Any] = {
-        "retry_on": "5xx,reset,connect-failure,refused-stream" if routing.fallback else alone,
-        "num_retries": 2,
-        "per_try_timeout": _seconds(routing.request_timeout / 2),
-        "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
-        "retry_host_predicate": [_OTHER_HOST],
-        "host_selection_retry_max_attempts": 3,
+    if not routing.shadow:
+        return {}
+    policy = {
+        "cluster_header": COPY_HEADER,
+        "runtime_fraction": {"default_value": {"numerator": routing.shadow}},
+        "disable_shadow_host_suffix_append": True,
+        "request_headers_mutations": [
+            {"remove": COPY_HEADER},
+            {"append": _header(SHADOW_HEADER, "true")},
+        ],
     }
-    if not routing.fallback:
-        return policy | {"retriable_status_codes": [HTTPStatus.SERVICE_UNAVAILABLE.value]}
-    return policy | {"retry_priority": _OTHER_VERSION}
+    return {"request_mirror_policies": [policy]}
+
+
+def _sticky_routes(route: dict[str, Any], sticky: Sticky) -> list[dict[str, Any]]:
+    """A user's requests go where the hash of the user's name or cookie says.
+
+    Envoy hands out a cookie only where it also chooses a server by it. So the route of those
+    without one does: the cookie is the id of the first request, and that is what the first request
+    is chosen by, so the version that gave the first answer is the one that goes on.
+    """
+    if sticky.header:
+        return [_chosen_by(route, {"header": {"header_name": sticky.header}})]
+    known = {"name": sticky.cookie, "string_match": {"safe_regex": {"regex": ".+"}}}
+    seconds = int(sticky.cookie_ttl.total_seconds()) if sticky.cookie_ttl else 0
+    cookie = (
+        f"{sticky.cookie.replace('%', '%%')}=%REQ(X-REQUEST-ID)%; Max-Age={seconds}; Path=/; "
+        "HttpOnly; SameSite=Lax"
+    )
+    first = _chosen_by(route, {"header": {"header_name": "x-request-id"}})
+    return [
+        {
+            **_chosen_by(route, {"cookie": {"name": sticky.cookie}}),
+            "match": {**route["match"], "cookies": [known]},
+        },
+        {
+            **first,
+            "response_headers_to_add": [
+                {
+                    "header": {"key": "set-cookie", "value": cookie},
+                    "append_action": "APPEND_IF_EXISTS_OR_ADD",
+                }
+            ],
+        },
+    ]
+
+
+def _chosen_by(route: dict[str, Any], policy: dict[str, Any]) -> dict[str, Any]:
+    action = route["route"]
+    weighted = {**action["weighted_clusters"], "use_hash_policy": True}
+    return {
+        **route,
+        "route": {**action, "weighted_clusters": weighted, "hash_policy": [policy]},
+    }
 
 
 def _verify(variant: Variant, routing: Routing) -> dict[str, Any]:
