@@ -11,6 +11,9 @@
     exchange     a request while it comes in, waits and is answered
     messages     requests, responses and refusals      admission    how much is held at once
     listener     sockets, time-outs and draining       log          JSON lines
+    reports      what the operator may ask about       query        the numbers in a question
+    statistics   answers counted and timed             outcomes     a sample of what was answered
+    scoring      label and score of an answer          identity     which version this is
 
 Only `regnant.artifacts` is imported from the rest of Regnant. Nothing here opens a connection, and
 no framework or model class stands between a request's bytes and `session.run`.

@@ -23,9 +23,13 @@ from regnant.serving import log
 from regnant.serving.cpus import usable_cpus
 from regnant.serving.executor import Executor, measure
 from regnant.serving.golden import read_golden, replay
+from regnant.serving.identity import Identity
 from regnant.serving.listener import Listener
 from regnant.serving.model import load_model
-from regnant.serving.routes import Identity, Routes
+from regnant.serving.outcomes import Outcomes, Sample
+from regnant.serving.reports import Reports
+from regnant.serving.routes import Routes
+from regnant.serving.scoring import scoring_of
 from regnant.serving.settings import parse_settings
 
 if TYPE_CHECKING:
@@ -73,7 +77,9 @@ def prove(settings: Settings) -> Routes:
     identity = Identity(
         settings.model_name, settings.model_version, bundle.digest, version("regnant")
     )
-    return Routes(identity, model, golden, Executor(model, cost, threads))
+    scoring = scoring_of(bundle.signature.task, model.interface.outputs)
+    reports = Reports(identity, Outcomes(Sample(settings.outcome_sample), scoring))
+    return Routes(identity, model, golden, Executor(model, cost, threads), reports)
 
 
 async def _serve(settings: Settings, routes: Routes) -> None:

@@ -114,6 +114,13 @@ def _flat(array: Array, datatype: Datatype) -> object:
     return flat.tolist() if datatype.is_text else flat
 
 
+def has_non_finite(arrays: Mapping[str, Array]) -> bool:
+    """Whether any output holds NaN or an infinity."""
+    return any(
+        array.dtype.kind == "f" and not np.isfinite(array).all() for array in arrays.values()
+    )
+
+
 def _requested_outputs(entries: Any, interface: Interface) -> tuple[str, ...]:
     """Return the names of the outputs to compute, in the order asked for."""
     if entries is None or entries == []:

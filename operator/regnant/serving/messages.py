@@ -24,11 +24,14 @@ class Request:
 
     __slots__ = (
         "body",
+        "completed",
         "content_encoding",
         "content_length",
         "content_type",
         "expect",
         "has_host",
+        "is_shadow",
+        "is_verification",
         "keep_alive",
         "method",
         "request_id",
@@ -48,6 +51,12 @@ class Request:
         self.content_encoding = b""
         self.expect = b""
         self.request_id = b""
+        self.is_shadow = False
+        """Whether the router only mirrored it here, and throws the answer away."""
+        self.is_verification = False
+        """Whether the operator asks, and not a user."""
+        self.completed = 0
+        """When its last byte was read, on the clock `time.perf_counter_ns`."""
         self.body: bytes | bytearray = b""
 
     @property
@@ -89,6 +98,12 @@ class RequestRefused(Exception):  # noqa: N818 - an answer to a client, not a fa
     def response(self) -> Response:
         """Return the answer that the client gets."""
         return Response(self.status, orjson.dumps({"error": self.message}), self.headers)
+
+
+def is_shadow_host(host: bytes) -> bool:
+    """Whether a router says by the name that it asks for that the request is only mirrored."""
+    name, _, port = host.rpartition(b":")
+    return (name if port.isdigit() else host).endswith(b"-shadow")
 
 
 def bad_request(message: str) -> RequestRefused:

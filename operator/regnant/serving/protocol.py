@@ -13,6 +13,7 @@ is sent at once and the connection closes, after lingering a moment so that the 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from functools import partial
 from http import HTTPStatus
@@ -22,8 +23,8 @@ import httptools
 
 from regnant.serving import log
 from regnant.serving.exchange import Exchange, Phase
-from regnant.serving.messages import RequestRefused, bad_request, encode
-from regnant.serving.routes import explain
+from regnant.serving.messages import RequestRefused, bad_request, encode, is_shadow_host
+from regnant.serving.routes import check_body_is_json, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: Server) -> None:
         self._server = server
         self._limits = server.limits
+        self._statistics = server.routes.reports.statistics
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
         self._phase = Phase.BETWEEN
@@ -165,6 +167,7 @@ class Connection(asyncio.Protocol):
         match name.lower():
             case b"host":
                 request.has_host = True
+                request.is_shadow = is_shadow_host(value)
             case b"content-length":
                 request.content_length = int(value)
             case b"transfer-encoding":
@@ -177,6 +180,8 @@ class Connection(asyncio.Protocol):
                 request.expect = value.lower()
             case b"x-request-id" if len(value) <= _LONGEST_REQUEST_ID:
                 request.request_id = value
+            case b"x-regnant-verify-version":
+                request.is_verification = True
 
     def on_headers_complete(self) -> None:
         """Decide what the request is for before its body is read."""
@@ -195,8 +200,9 @@ class Connection(asyncio.Protocol):
             raise bad_request("the header Host is missing")
         self._check_length(request.content_length or 0)
         try:
-            exchange.route = self._server.routes.find(request)
-            if exchange.route.is_inference:
+            exchange.route = route = self._server.routes.find(request)
+            if route.is_inference:
+                check_body_is_json(request)
                 self._admit(exchange)
         except RequestRefused as refused:
             if request.expect:
@@ -225,6 +231,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Put a complete request behind those that came before it."""
         exchange = self._incoming
+        exchange.request.completed = time.perf_counter_ns()
         self._incoming = Exchange()
         self._phase = Phase.BETWEEN if exchange.request.keep_alive else Phase.NOTHING
         self._waiting.append(exchange)
@@ -285,6 +292,8 @@ class Connection(asyncio.Protocol):
     def _respond(self, exchange: Exchange, response: Response) -> None:
         self._release(exchange)
         self._answering = None
+        if exchange.route is not None and exchange.route.is_inference:
+            self._statistics.answered(exchange.request, response.status)
         if self._transport is None or self._transport.is_closing():
             return
         server = self._server

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 import orjson
 
 from regnant.serving import log
 from regnant.serving.codec import decode_request, encode_response
-from regnant.serving.messages import RequestRefused, Response, bad_request
+from regnant.serving.messages import RequestRefused, Response
+from regnant.serving.query import Whole, parse_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,35 +27,18 @@ if TYPE_CHECKING:
     from regnant.serving.datatypes import Array, TensorSpec
     from regnant.serving.executor import Executor
     from regnant.serving.golden import GoldenRows
+    from regnant.serving.identity import Identity
     from regnant.serving.messages import Request, Respond
     from regnant.serving.model import Model
+    from regnant.serving.reports import Reports
 
     Answer = Callable[[Request, Respond], None]
 
-GOLDEN_ROWS = 16
+_GOLDEN_QUERY = {"rows": Whole(default=16, minimum=1, maximum=10**9)}
 _READ = b"GET, HEAD"
 _WRITE = b"POST"
 _JSON_TYPES = frozenset({b"", b"application/json", b"application/x-www-form-urlencoded"})
 """What bodies of JSON are sent as; the last one is what `curl --data` says of any body."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Which version answers; every response says so."""
-
-    model: str
-    version: str
-    digest: str
-    software: str
-
-    @property
-    def stamp(self) -> bytes:
-        """The lines in the head of every response."""
-        return (
-            f"x-regnant-model: {self.model}\r\n"
-            f"x-regnant-version: {self.version}\r\n"
-            f"x-regnant-digest: {self.digest}\r\n"
-        ).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +54,15 @@ class Routes:
     """The paths of one served model."""
 
     def __init__(
-        self, identity: Identity, model: Model, golden: GoldenRows, executor: Executor
+        self,
+        identity: Identity,
+        model: Model,
+        golden: GoldenRows,
+        executor: Executor,
+        reports: Reports,
     ) -> None:
         self.identity = identity
+        self.reports = reports
         self.ready = True
         self._model = model
         self._golden = golden
@@ -91,8 +81,6 @@ class Routes:
                 f"{_text(request.method)} is not allowed here; use {_text(route.methods)}",
                 b"allow: %b\r\n" % route.methods,
             )
-        if route.is_inference:
-            _check_body_is_json(request)
         return route
 
     def close(self) -> None:
@@ -107,6 +95,8 @@ class Routes:
             "/v2/health/live": Route(_READ, _always(b'{"live":true}')),
             "/v2/health/ready": Route(_READ, self._ready({})),
             "/regnant/v1/golden": Route(_READ, self._golden_rows),
+            "/regnant/v1/stats": Route(_READ, self.reports.answer_statistics),
+            "/regnant/v1/outcomes": Route(_READ, self.reports.answer_outcomes),
         }
         for prefix in (model, f"{model}/versions/{identity.version}"):
             table[prefix] = Route(_READ, _always(self._model_metadata()))
@@ -136,25 +126,26 @@ class Routes:
         outcome: dict[str, Array] | Exception,
     ) -> None:
         try:
-            response = self._encode(inference, outcome)
+            response = self._encode(inference, request, outcome)
         except Exception as error:  # noqa: BLE001 - an answer is owed whatever happened
             response = explain(error, request)
         respond(response)
 
-    def _encode(self, inference: InferRequest, outcome: dict[str, Array] | Exception) -> Response:
+    def _encode(
+        self, inference: InferRequest, request: Request, outcome: dict[str, Array] | Exception
+    ) -> Response:
         if isinstance(outcome, Exception):
             raise outcome
         head = {"model_name": self.identity.model, "model_version": self.identity.version}
         if inference.id is not None:
             head["id"] = inference.id
         body = encode_response(head, outcome, self._model.interface.outputs)
+        self.reports.inferred(request, inference.rows, outcome, body)
         return Response(HTTPStatus.OK, body)
 
     def _golden_rows(self, request: Request, respond: Respond) -> None:
-        given = parse_qs(request.query.decode("latin-1")).get("rows", [str(GOLDEN_ROWS)])[-1]
-        if not (given.isascii() and given.isdigit() and len(given) < 10 and int(given)):  # noqa: PLR2004
-            raise bad_request(f"rows: {given[:20]!r} is not a whole number from 1")
-        document = self._golden.to_document(int(given))
+        asked = parse_query(request.query, _GOLDEN_QUERY)
+        document = self._golden.to_document(asked["rows"])
         document["digest"] = self.identity.digest
         respond(Response(HTTPStatus.OK, orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)))
 
@@ -193,7 +184,8 @@ def explain(error: Exception, request: Request) -> Response:
     return Response(HTTPStatus.INTERNAL_SERVER_ERROR, body)
 
 
-def _check_body_is_json(request: Request) -> None:
+def check_body_is_json(request: Request) -> None:
+    """Refuse a body that is announced as something else."""
     if request.content_length is None:
         raise RequestRefused(
             HTTPStatus.LENGTH_REQUIRED,

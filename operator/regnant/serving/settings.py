@@ -58,6 +58,8 @@ class Settings:
     """How long requests in flight may take after the drain before they are cut off."""
     threads: int = 0
     """Threads of one inference; 0 takes the container's CPU limit."""
+    outcome_sample: float = 1.0
+    """The share of the requests whose outcomes are kept; the same on all servers."""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -76,6 +78,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         drain_seconds=_seconds(environment, "REGNANT_DRAIN_SECONDS", 15),
         finish_seconds=_seconds(environment, "REGNANT_FINISH_SECONDS", 10),
         threads=_whole(environment, "REGNANT_THREADS", 0, minimum=0, maximum=1024),
+        outcome_sample=_share(environment, "REGNANT_OUTCOME_SAMPLE", 1.0),
         limits=_limits(environment),
     )
 
@@ -130,13 +133,30 @@ def _whole(
 
 
 def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+    value = _number(environment, name, default, 86400)
+    if value is None:
+        raise SettingInvalid(
+            f"{name}: {environment[name]!r} is not a number of seconds from 0 to 86400"
+        )
+    return value
+
+
+def _share(environment: Mapping[str, str], name: str, default: float) -> float:
+    value = _number(environment, name, default, 1)
+    if value is None:
+        raise SettingInvalid(f"{name}: {environment[name]!r} is not a number from 0 to 1")
+    return value
+
+
+def _number(
+    environment: Mapping[str, str], name: str, default: float, maximum: float
+) -> float | None:
+    """Return a number from 0 to a maximum, or nothing if it is none."""
     text = environment.get(name, "")
     if not text:
         return default
     try:
         value = float(text)
     except ValueError:
-        value = -1
-    if not 0 <= value <= 86400:  # noqa: PLR2004 - a day
-        raise SettingInvalid(f"{name}: {text!r} is not a number of seconds from 0 to 86400")
-    return value
+        return None
+    return value if 0 <= value <= maximum else None

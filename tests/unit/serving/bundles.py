@@ -131,6 +131,44 @@ def doubling_bundle(directory: Path, *, factor: float = 2.0, golden_factor: floa
     )
 
 
+def classifier_bundle(directory: Path, *, weight: float = 1.0) -> Written:
+    """`features` FP64 [-1, 3] are a `label` INT64 and two `probabilities`, by a row's sum."""
+    nodes = [
+        helper.make_node(
+            "LinearClassifier",
+            ["features"],
+            ["label", "shares"],
+            domain="ai.onnx.ml",
+            coefficients=[-weight, -weight, -weight, weight, weight, weight],
+            intercepts=[0.0, 0.0],
+            classlabels_ints=[0, 1],
+            post_transform="SOFTMAX",
+        ),
+        helper.make_node("Cast", ["shares"], ["probabilities"], to=TensorProto.DOUBLE),
+    ]
+    outputs = [
+        Tensor(name="label", datatype="INT64", shape=(-1,)),
+        Tensor(name="probabilities", datatype="FP64", shape=(-1, 2)),
+    ]
+    model = graph(
+        nodes,
+        [value_info("features", "FP64", [None, 3])],
+        [value_info(one.name, one.datatype, [None, *one.shape[1:]]) for one in outputs],
+    )
+    golden = {
+        "inputs": [tensor("features", "FP64", [2, 3], [20, 20, 20, -20, -20, -20])],
+        "outputs": [
+            tensor("label", "INT64", [2], [1, 0]),
+            tensor("probabilities", "FP64", [2, 2], [0, 1, 1, 0]),
+        ],
+    }
+    features = Tensor(name="features", datatype="FP64", shape=(-1, 3))
+    signed = Signature(
+        task="Classification", model_name=MODEL_NAME, inputs=(features,), outputs=tuple(outputs)
+    )
+    return write_bundle(directory, model, signed, golden)
+
+
 def slow_bundle(directory: Path) -> Written:
     """`size` INT64 [-1] rows are `total` FP64 [-1]: each multiplies matrices for milliseconds."""
     side = 512

@@ -21,6 +21,13 @@ def test_what_is_not_set_has_a_default() -> None:
     assert (settings.port, settings.host, settings.drain_seconds) == (8080, None, 15)
     assert str(settings.bundle_dir) == "/bundle"
     assert settings.limits == Limits()
+    assert settings.outcome_sample == 1.0
+
+
+@pytest.mark.parametrize("value", ["0", "0.25", "1"])
+def test_a_share_of_the_outcomes_can_be_kept(value: str) -> None:
+    settings = parse_settings({**NEEDED, "REGNANT_OUTCOME_SAMPLE": value})
+    assert settings.outcome_sample == float(value)
 
 
 def test_every_limit_but_lingering_can_be_set() -> None:
@@ -59,6 +66,10 @@ def test_every_limit_but_lingering_can_be_set() -> None:
         ("REGNANT_DRAIN_SECONDS", "-1"),
         ("REGNANT_IDLE_SECONDS", "nan"),
         ("REGNANT_IDLE_SECONDS", "inf"),
+        ("REGNANT_OUTCOME_SAMPLE", "1.1"),
+        ("REGNANT_OUTCOME_SAMPLE", "-0.1"),
+        ("REGNANT_OUTCOME_SAMPLE", "nan"),
+        ("REGNANT_OUTCOME_SAMPLE", "10%"),
     ],
 )
 def test_what_cannot_be_used_is_named(name: str, value: str) -> None:
