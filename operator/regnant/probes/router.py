@@ -7,26 +7,25 @@ without the fallback that protects users, so that an answer is that version's ow
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
 from regnant.manifests.router_config.place import VERIFICATION_PORT
 from regnant.manifests.router_config.routes import VERSION_HEADER
+from regnant.manifests.server import PORT as SERVER_PORT
 from regnant.probes.comparison import Tensor, Tolerance, first_difference, read_tensors
-from regnant.probes.errors import AnswerError, ProbeError, UnreachableError
+from regnant.probes.errors import AnswerError, ProbeError
+from regnant.probes.pods import Answer, Pods
+from regnant.probes.server import Servers
+from regnant.probes.statistics import Discovery, HostTries, read_discovery, read_tries
 
 GOLDEN_ROWS = 16
-_NOBODY_ANSWERS = {
-    HTTPStatus.BAD_GATEWAY,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    HTTPStatus.GATEWAY_TIMEOUT,
-}
-_LONGEST_DETAIL = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +55,33 @@ class ReplayResult:
 
 
 class Prober:
-    """Asks pods by their addresses."""
+    """Asks routers by their addresses; `servers` asks servers."""
 
-    def __init__(self, client: httpx.AsyncClient, *, port: int = VERIFICATION_PORT) -> None:
-        self._client = client
-        self._port = port
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        *,
+        port: int = VERIFICATION_PORT,
+        server_port: int = SERVER_PORT,
+    ) -> None:
+        self._routers = Pods(client, port)
+        self.servers = Servers(client, port=server_port)
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, *, port: int = VERIFICATION_PORT) -> AsyncIterator[Self]:
+    async def open(
+        cls, *, port: int = VERIFICATION_PORT, server_port: int = SERVER_PORT
+    ) -> AsyncIterator[Self]:
         """A prober with a client of its own, which uses no proxy: pods are asked directly."""
         limits = httpx.Timeout(5.0, connect=1.0)
         async with httpx.AsyncClient(timeout=limits, trust_env=False) as client:
-            yield cls(client, port=port)
+            yield cls(client, port=port, server_port=server_port)
 
     async def router_revision(self, pod_ip: str) -> str | None:
         """The revision of the routes that a router has; None where it cannot be told."""
         try:
-            answer = await self._ask("GET", pod_ip, "/regnant/v1/route")
-            document = _document(answer)
+            answer = await self._routers.ask("GET", pod_ip, "/regnant/v1/route")
+            document = answer.document()
         except ProbeError:
             return None
         revision = document.get("revision")
@@ -91,16 +98,18 @@ class Prober:
         except AnswerError as error:
             return ReplayResult(passed=False, message=str(error))
 
-    async def golden_sample(self, pod_ip: str, target: Target) -> GoldenSample:
+    async def golden_sample(
+        self, pod_ip: str, target: Target, *, rows: int = GOLDEN_ROWS
+    ) -> GoldenSample:
         """Golden rows of the version, as its server hands them out.
 
         Raises:
             UnreachableError: nobody answered.
             AnswerError: the answer came from another version, or is none.
         """
-        path = f"/regnant/v1/golden?rows={GOLDEN_ROWS}"
-        answer = await self._ask("GET", pod_ip, path, target=target)
-        document = _document(answer)
+        path = f"/regnant/v1/golden?rows={rows}"
+        answer = await self._ask_version("GET", pod_ip, path, target)
+        document = answer.document()
         try:
             limits = document["tolerance"]
             tolerance = Tolerance(float(limits["absolute"]), float(limits["relative"]))
@@ -116,42 +125,58 @@ class Prober:
             UnreachableError: nobody answered.
             AnswerError: the answer came from another version, or is none.
         """
-        path = f"/v2/models/{target.model}/infer"
-        answer = await self._ask("POST", pod_ip, path, target=target, body=sample.request)
-        got = read_tensors(_document(answer), "outputs")
+        answer = await self.infer(pod_ip, target, json.dumps(sample.request).encode())
+        got = read_tensors(answer.document(), "outputs")
         difference = first_difference(sample.expected, got, sample.tolerance)
         if difference:
             return ReplayResult(passed=False, message=f"golden rows: {difference}")
         return ReplayResult(passed=True)
 
-    async def _ask(
+    async def infer(self, pod_ip: str, target: Target, body: bytes) -> Answer:
+        """The answer of exactly this version to a question, through this router.
+
+        Raises:
+            UnreachableError: nobody answered.
+            AnswerError: the answer came from another version, or is none.
+        """
+        path = f"/v2/models/{target.model}/infer"
+        return await self._ask_version("POST", pod_ip, path, target, body)
+
+    async def tries(self, pod_ip: str, clusters: Collection[str]) -> dict[str, HostTries]:
+        """What this router counted at the hosts of these clusters.
+
+        Raises:
+            UnreachableError: it did not answer.
+            AnswerError: the answer is not Envoy's.
+        """
+        wanted = "|".join(re.escape(name) for name in clusters)
+        path = f"/envoy/clusters?format=json&filter={quote(f'^({wanted})$')}"
+        return read_tries(await self._routers.ask("GET", pod_ip, path), clusters)
+
+    async def discovery(self, pod_ip: str) -> Discovery:
+        """Which configuration this router took, and what it refused.
+
+        Raises:
+            UnreachableError: it did not answer.
+            AnswerError: the answer is not Envoy's.
+        """
+        return read_discovery(await self._routers.ask("GET", pod_ip, "/envoy/discovery"))
+
+    async def _ask_version(
         self,
         method: str,
         pod_ip: str,
         path: str,
-        *,
-        target: Target | None = None,
-        body: Mapping[str, Any] | None = None,
-    ) -> httpx.Response:
-        host = f"[{pod_ip}]" if ":" in pod_ip else pod_ip
-        headers = {VERSION_HEADER: str(target.version)} if target else {}
-        try:
-            answer = await self._client.request(
-                method, f"http://{host}:{self._port}{path}", headers=headers, json=body
-            )
-        except httpx.HTTPError as error:
-            detail = str(error) or type(error).__name__
-            raise UnreachableError(f"{method} {path} at {pod_ip}: {detail}") from error
-        if answer.status_code in _NOBODY_ANSWERS:
-            raise UnreachableError(f"{method} {path} at {pod_ip}: {_describe(answer)}")
-        if answer.status_code != HTTPStatus.OK:
-            raise AnswerError(f"{method} {path}: {_describe(answer)}")
-        if target:
-            _check_origin(answer, target)
+        target: Target,
+        body: bytes | None = None,
+    ) -> Answer:
+        headers = {VERSION_HEADER: str(target.version), "content-type": "application/json"}
+        answer = await self._routers.ask(method, pod_ip, path, headers=headers, body=body)
+        _check_origin(answer, target)
         return answer
 
 
-def _check_origin(answer: httpx.Response, target: Target) -> None:
+def _check_origin(answer: Answer, target: Target) -> None:
     """The headers that every server puts on its answers must name the version that was asked."""
     said = (answer.headers.get("x-regnant-version"), answer.headers.get("x-regnant-digest"))
     if said != (str(target.version), target.digest):
@@ -159,17 +184,3 @@ def _check_origin(answer: httpx.Response, target: Target) -> None:
             f"version {target.version} ({target.digest}) was asked, "
             f"but version {said[0]} ({said[1]}) answered"
         )
-
-
-def _document(answer: httpx.Response) -> dict[str, Any]:
-    try:
-        document = json.loads(answer.content)
-    except ValueError as error:
-        raise AnswerError(f"{answer.url.path}: the answer is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise AnswerError(f"{answer.url.path}: the answer is not a JSON object")
-    return document
-
-
-def _describe(answer: httpx.Response) -> str:
-    return f"HTTP {answer.status_code}: {answer.text.strip()[:_LONGEST_DETAIL]}"
