@@ -15,7 +15,7 @@ from itertools import accumulate
 from typing import Final
 
 from regnant.evidence.counts import Histogram, Proportion
-from regnant.evidence.likelihood import log_likelihood, log_mixture, log_sum
+from regnant.evidence.likelihood import Weights, log_likelihood, log_sum
 from regnant.evidence.outcome import (
     ENDINGS,
     Outcome,
@@ -27,6 +27,8 @@ from regnant.evidence.outcome import (
 )
 
 METHOD: Final = "confidence sequence for the ratio of two quantiles, from histograms"
+_WEIGHTS = Weights(0.5, 0.5)
+"""Of Jeffreys, and of Krichevsky and Trofimov: near to the least loss to the best in hindsight."""
 _LOG_PARTS = math.log(3.0)
 """The stake is divided into three: a bet on each side alone, and one on both in a row."""
 _SLACK = 1.0 + 1e-9
@@ -50,7 +52,7 @@ class _Side:
         for below in accumulate(histogram.counts[:-1]):
             if below != seen:
                 count = Proportion(below, total)
-                seen, won = below, log_mixture(count) - log_likelihood(count, quantile)
+                seen, won = below, _WEIGHTS.log_mixture(count) - log_likelihood(count, quantile)
             few.append(won if below < quantile * total else -math.inf)
             many.append(won if below > quantile * total else -math.inf)
         return cls(tuple(few), tuple(many))

@@ -23,23 +23,25 @@ from dataclasses import dataclass
 from regnant.evidence.counts import Proportion
 from regnant.evidence.roots import bracket_root
 
-_LOG_PI = math.log(math.pi)
 _RELATIVE_TOLERANCE = 1e-9
 
 
-def log_mixture(count: Proportion) -> float:
-    """The log of the likelihood, averaged over all rates with the weights Beta(1/2, 1/2).
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How the stake is spread over all rates: as a Beta(a, b) distribution.
 
-    These weights (Jeffreys; Krichevsky and Trofimov) lose about (log total) / 2 to the best rate in
-    hindsight, whatever it is: near to the least that any weights can lose.
+    Whatever is chosen here, the guarantee holds; a good guess only makes verdicts come sooner.
     """
-    successes = count.total - count.failures
-    return (
-        math.lgamma(count.failures + 0.5)
-        + math.lgamma(successes + 0.5)
-        - math.lgamma(count.total + 1.0)
-        - _LOG_PI
-    )
+
+    a: float
+    """Below 1, it puts much on rates near 0."""
+    b: float
+    """The larger, the less it puts on rates near 1."""
+
+    def log_mixture(self, count: Proportion) -> float:
+        """The log of the likelihood, averaged over all rates with these weights."""
+        successes = count.total - count.failures
+        return _log_beta(self.a + count.failures, self.b + successes) - _log_beta(self.a, self.b)
 
 
 def log_likelihood(count: Proportion, rate: float) -> float:
@@ -112,6 +114,10 @@ def furthest(pulls: Sequence[Pull], floor: float) -> list[float]:
         high += 4.0
     _, force = bracket_root(slack, low, high, _RELATIVE_TOLERANCE)
     return [pull.rate(math.exp(force)) for pull in pulls]
+
+
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
 
 def _times_log(count: int, chance: float) -> float:
