@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from regnant.manifests.router_config import router_files
+from regnant.manifests.router_config.check import check
 from regnant.manifests.routing import Routing, Variant
-from tests.unit.router.file_check import check
 
 ONE = Variant("churn-1", 1, "sha256:" + "a" * 64, 8080)
 FILES = router_files(Routing("churn", "ns", "churn", variants=(ONE,), champion=ONE.digest))

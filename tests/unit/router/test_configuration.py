@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regnant.manifests.router_config import Place, router_files
+from regnant.manifests.router_config import Place, RouterFilesError, router_files
+from regnant.manifests.router_config.check import check
 from regnant.manifests.router_config.clusters import answering_cluster, servers_cluster
 from regnant.manifests.routing import Routing, Sticky, Variant
-from tests.unit.router.file_check import check
 from tests.unit.router.running_router import envoy_binary
 
 if TYPE_CHECKING:
@@ -39,6 +39,14 @@ SHAPES = {
     "a split by header": replace(COMPARED, weight=10, shadow=100, sticky=Sticky(header="x-user")),
     "a split by cookie": replace(COMPARED, weight=99, shadow=1, sticky=COOKIE),
     "everything to a challenger": replace(COMPARED, weight=100, shadow=100, sticky=COOKIE),
+    "a takeover with a challenger": replace(
+        EMPTY,
+        variants=(A, B, C),
+        champion=B.digest,
+        fallback=A.digest,
+        challenger=C.digest,
+        shadow=50,
+    ),
     "others retire": replace(EMPTY, variants=(A, B, C), champion=C.digest, fallback=B.digest),
 }
 digests = st.integers(0, 2**256 - 1).map(lambda number: f"sha256:{number:064x}")
@@ -156,6 +164,7 @@ async def test_envoy_accepts_every_shape(tmp_path: Path, routing: Routing) -> No
         ("rds.json", '"weight": 100', '"weight": 90', "are not parts of 100"),
         ("rds.json", '"name": "routes"', '"name": "other"', "are not in rds.json"),
         ("rds.json", '"version_info": "', '"version_info": "0', "different revisions"),
+        ("rds.json", '"version-5-cccccccc-shadow"', '"gone"', "cluster gone is not defined"),
         ("lds.json", "{", "", "lds.json: not JSON"),
         ("cds.json", '"resources"', '"resource"', "not of the form"),
     ],
@@ -163,7 +172,7 @@ async def test_envoy_accepts_every_shape(tmp_path: Path, routing: Routing) -> No
 def test_files_that_do_not_hold_together_are_found(
     file: str, found: str, instead: str, problem: str
 ) -> None:
-    files = router_files(SHAPES["a takeover"])
+    files = router_files(SHAPES["a takeover with a challenger"])
     assert found in files[file]
     problems = check({**files, file: files[file].replace(found, instead)})
     assert any(problem in one for one in problems), problems
@@ -175,13 +184,23 @@ def test_a_missing_file_is_found() -> None:
     assert check(files) == ["rds.json: the file is missing"]
 
 
-def test_files_that_no_configmap_can_hold_are_found() -> None:
+def test_files_that_do_not_hold_together_are_not_returned() -> None:
+    """Two variants of one version and of nearly one digest would share a cluster's name."""
+    twin = replace(A, digest=A.digest[:-1] + "b")
+    with pytest.raises(RouterFilesError) as refused:
+        router_files(replace(EMPTY, variants=(A, twin)))
+    assert refused.value.reason == "RouterConfigurationInvalid"
+    assert "default/churn" in refused.value.message
+    assert "version-3-aaaaaaaa is defined 2 times" in refused.value.message
+
+
+def test_files_that_no_configmap_can_hold_are_not_returned() -> None:
     many = tuple(
         replace(A, version=version, digest=f"sha256:{version << 224:064x}")
         for version in range(1, 400)
     )
-    problems = check(router_files(replace(EMPTY, variants=many)))
-    assert any("more than the" in one for one in problems)
+    with pytest.raises(RouterFilesError, match="more than the"):
+        router_files(replace(EMPTY, variants=many))
 
 
 def _promoted(routing: Routing, variant: Variant) -> Routing:

@@ -40,14 +40,25 @@ async def test_without_a_champion_users_are_told_so(tmp_path: Path, old: Server)
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v2x", "/regnant/v1/golden", "/regnant/v1/route", "/envoy/config_dump", "/stats"]
+    "path",
+    [
+        "/",
+        "/v2x",
+        "/regnant/v1/golden",
+        "/regnant/v1/stats",
+        "/regnant/v1/outcomes?after=0",
+        "/regnant/v1/route",
+        "/envoy/config_dump",
+        "/envoy/discovery",
+        "/stats",
+    ],
 )
 async def test_users_reach_the_protocol_and_nothing_else(
     tmp_path: Path, old: Server, path: str
 ) -> None:
     async with running_router(tmp_path / "config", routing(old, champion=old)) as router:
         answer = await router.users.get(path)
-        inside = await router.users.get("/v2/../regnant/v1/golden")
+        inside = await router.users.get("/v2/../regnant/v1/stats")
     assert (answer.status_code, answer.json()["error"]) == (404, "not found; start at /v2")
     assert (inside.status_code, old.answered) == (404, 0)
 
@@ -97,13 +108,41 @@ async def test_the_operator_asks_exactly_the_version_that_it_names(
     assert (old.answered, new.answered) == (1, 1)
 
 
-async def test_the_operator_reads_four_pages_of_the_admin_interface_and_changes_nothing(
+async def test_a_path_is_not_smuggled_to_a_server_past_the_protocol(
+    tmp_path: Path, old: Server
+) -> None:
+    ways = [
+        b"/v2/..%2fregnant/v1/stats",
+        b"/v2/%2e%2e/regnant/v1/stats",
+        b"/v2/./../regnant/v1/stats",
+        b"/v2//..//regnant/v1/stats",
+        b"/v2/..\\regnant/v1/stats",
+        b"http://127.0.0.1/regnant/v1/stats",
+    ]
+    async with running_router(tmp_path / "config", routing(old, champion=old)) as router:
+        answers = [await exactly(router.place.users_port, way) for way in ways]
+    assert [status for status, _ in answers] == [400, 404, 404, 200, 404, 404]
+    assert '"/v2/regnant/v1/stats"' in answers[3][1]
+    assert old.answered == 1
+
+
+async def exactly(port: int, path: bytes) -> tuple[int, str]:
+    """The answer to a GET of exactly these bytes, which a client would make tidy."""
+    reader, writer = await asyncio.open_connection(LOOPBACK, port)
+    writer.write(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+    return int(head.split()[1]), body.decode()
+
+
+async def test_the_operator_reads_five_pages_of_the_admin_interface_and_changes_nothing(
     tmp_path: Path, old: Server
 ) -> None:
     async with running_router(tmp_path / "config", routing(old, champion=old)) as router:
         read = [
             (await router.operator.get(f"/envoy/{page}")).status_code
-            for page in ("stats/prometheus", "config_dump", "ready", "clusters")
+            for page in ("stats/prometheus", "config_dump", "ready", "clusters", "discovery")
         ]
         other = [
             (await router.operator.post("/envoy/ready")).status_code,
@@ -111,7 +150,7 @@ async def test_the_operator_reads_four_pages_of_the_admin_interface_and_changes_
             (await router.operator.post("/quitquitquit")).status_code,
             (await router.operator.post("/regnant/v1/drain")).status_code,
         ]
-    assert read == [200] * 4
+    assert read == [200] * 5
     assert other == [404] * 4
 
 

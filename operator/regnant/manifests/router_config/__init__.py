@@ -11,6 +11,9 @@ whole: a router that shows a revision to the operator sends users where that rev
 cluster must be published, and seen to answer, before a route depends on it.
 Only what depends on the Routing may differ between two revisions: a listener that changed would
 drain its connections.
+
+A router that refuses a file keeps the former one and goes on. `/envoy/discovery` at the operator's
+door shows it: the revision at which each part was last accepted, and how often one was refused.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from regnant.manifests.router_config.bootstrap import bootstrap
+from regnant.manifests.router_config.check import RouterFilesError, check
 from regnant.manifests.router_config.clusters import clusters
 from regnant.manifests.router_config.listeners import listeners
 from regnant.manifests.router_config.place import Place
@@ -31,11 +35,15 @@ _LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
 _CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 _ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
 
-__all__ = ["Place", "router_files"]
+__all__ = ["Place", "RouterFilesError", "router_files"]
 
 
 def router_files(routing: Routing, place: Place | None = None) -> dict[str, str]:
-    """Every file of a router's configuration directory, by name."""
+    """Every file of a router's configuration directory, by name.
+
+    Raises:
+        RouterFilesError: they do not hold together; none of them may reach a router.
+    """
     where = place or Place()
     documents = {
         "envoy.json": bootstrap(routing.service, where),
@@ -43,10 +51,14 @@ def router_files(routing: Routing, place: Place | None = None) -> dict[str, str]
         "cds.json": _response(routing, _CLUSTER, clusters(routing)),
         "rds.json": _response(routing, _ROUTES, [routes(routing, where)]),
     }
-    return {
+    files = {
         name: json.dumps(document, indent=1, sort_keys=True) + "\n"
         for name, document in documents.items()
     }
+    problems = check(files)
+    if problems:
+        raise RouterFilesError(f"{routing.namespace}/{routing.service}", problems)
+    return files
 
 
 def _response(routing: Routing, kind: str, resources: list[dict[str, Any]]) -> dict[str, Any]:

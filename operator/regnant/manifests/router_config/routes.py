@@ -52,7 +52,7 @@ _ADMIN_PAGES = {
     "/envoy/clusters": "/clusters",
     # Which revision each part was last accepted at, and how often one was refused.
     "/envoy/discovery": "/stats?format=json&filter="
-    "%28version_text%7Cupdate_rejected%7Cupdate_failure%29%24",
+    "%28cds%7Clds%7Croutes%29.%28version_text%7Cupdate_rejected%7Cupdate_failure%29%24",
 }
 _FAULT = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"
 _ENABLED = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}}

@@ -1,22 +1,41 @@
-"""What a router's files must hold together.
+"""What a router's files must hold together, checked before they are published.
 
-Envoy keeps its last configuration when a new one is refused, and says so only in its own log. So
-whatever the builder may write is read here as Envoy would, and every problem is one sentence.
+Envoy keeps its last configuration when a new one is refused, and says so only in its own log and
+counters; the operator would wait for a revision that never shows. So whatever the builder wrote is
+read here as Envoy would, and every problem is one sentence. The form of single messages is not
+repeated here: that is Envoy's own validation mode, which the tests run over every shape.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from regnant.manifests.routing import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 FILES = ("envoy.json", "lds.json", "cds.json", "rds.json")
-WHOLE = 100
 MAX_BYTES = 900_000
 """A ConfigMap holds 1 MiB, its metadata among it."""
+_SHOWN = 3
+
+
+class RouterFilesError(Exception):
+    """The files of a router do not hold together, so routers keep those that they have."""
+
+    reason: ClassVar[str] = "RouterConfigurationInvalid"
+
+    def __init__(self, service: str, problems: list[str]) -> None:
+        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        super().__init__(
+            f"the routers of {service} keep their configuration, because the new one is wrong: "
+            f"{'; '.join(problems[:_SHOWN])}{more}"
+        )
+        self.message = str(self)
+        self.problems = problems
 
 
 def check(files: Mapping[str, str]) -> list[str]:
@@ -93,13 +112,22 @@ def _routes(configuration: Mapping[str, Any], known: set[str]) -> Iterator[str]:
 def _targets(where: str, action: Mapping[str, Any], known: set[str]) -> Iterator[str]:
     weighted = action.get("weighted_clusters", {}).get("clusters", [])
     names = [one["name"] for one in weighted] or [action["cluster"]]
-    for name in names:
+    for name in [*names, *_copied_to(action, weighted)]:
         if name not in known:
             yield f"{where}: its cluster {name} is not defined"
     yield from _unique(where, names)
     weights = [one["weight"] for one in weighted]
     if weights and (sum(weights) != WHOLE or min(weights) < 0):
         yield f"{where}: the weights {weights} are not parts of {WHOLE}"
+
+
+def _copied_to(action: Mapping[str, Any], weighted: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The clusters that the route's shares name in the header by which copies are sent."""
+    wanted = {policy["cluster_header"] for policy in action.get("request_mirror_policies", [])}
+    for share in weighted:
+        for added in share.get("request_headers_to_add", []):
+            if added["header"]["key"] in wanted:
+                yield added["header"]["value"]
 
 
 def _listened(listeners: Iterable[Mapping[str, Any]], configurations: set[str]) -> Iterator[str]:
