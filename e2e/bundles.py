@@ -9,7 +9,7 @@ ModelVersion by hand, as any user may.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -63,6 +63,11 @@ class Model:
             answers[self.false_row] += 1.0
         return answers
 
+    @property
+    def features(self) -> int:
+        """How many numbers a row has."""
+        return int(self.rows.shape[1])
+
     def bundle(self) -> Bundle:
         """Pack it as a trainer would."""
         golden = {
@@ -73,7 +78,7 @@ class Model:
         signature = Signature(
             task="Regression",
             model_name="line",
-            inputs=(Tensor(name="features", datatype="FP64", shape=(-1, FEATURES)),),
+            inputs=(Tensor(name="features", datatype="FP64", shape=(-1, self.features)),),
             outputs=(Tensor(name="prediction", datatype="FP64", shape=(-1, 1)),),
         )
         return Bundle(
@@ -91,9 +96,10 @@ def request(first: float = 1.0) -> dict[str, Any]:
     return {"inputs": [_tensor("features", row)]}
 
 
-def good(weight: float) -> Model:
+def good(weight: float, *, features: int = FEATURES) -> Model:
     """A model that is right."""
-    return Model(weight, _graph(weight), np.arange(float(ROWS * FEATURES)).reshape(ROWS, FEATURES))
+    rows = np.arange(float(ROWS * features)).reshape(ROWS, features)
+    return Model(weight, graph(weight, features=features), rows)
 
 
 def with_a_false_golden_row() -> Model:
@@ -111,19 +117,19 @@ def hungry_at_start() -> Model:
     """It needs gigabytes to answer its own golden rows."""
     rows = np.ones((1, FEATURES))
     rows[0, 0] = _HARMLESS + POISON
-    return Model(12.0, _graph(12.0, _hungry()), rows)
+    return Model(12.0, graph(12.0, _hungry(), _constants()), rows)
 
 
 def hungry_for_poison(weight: float) -> Model:
     """It is right, until somebody asks about `POISON`: then its server runs out of memory."""
-    return replace(good(weight), graph=_graph(weight, _hungry()))
+    return replace(good(weight), graph=graph(weight, _hungry(), _constants()))
 
 
 def slow_at_start() -> Model:
     """It takes a minute of computing to answer its golden row a few times."""
     rows = np.ones((1, FEATURES))
     rows[0, 0] = _HARMLESS + _SLOW_ROUNDS
-    return Model(13.0, _graph(13.0, _slow()), rows)
+    return Model(13.0, graph(13.0, _slow(), _constants()), rows)
 
 
 class Shelf:
@@ -180,25 +186,31 @@ class Shelf:
         cluster.delete("pod", name, namespace, wait=False)
 
 
-def _graph(weight: float, also: list[Any] | None = None) -> bytes:
+def graph(
+    weight: float,
+    also: Sequence[Any] = (),
+    constants: Sequence[Any] = (),
+    *,
+    features: int = FEATURES,
+) -> bytes:
     """`prediction`, to which the nodes of `also` may add their `nothing`."""
-    weights = helper.make_tensor("weights", TensorProto.DOUBLE, [FEATURES, 1], [weight] * FEATURES)
+    weights = helper.make_tensor("weights", TensorProto.DOUBLE, [features, 1], [weight] * features)
     last = ["Add", ["product", "nothing"]] if also else ["Identity", ["product"]]
     nodes = [
         helper.make_node("MatMul", ["features", "weights"], ["product"]),
-        *(also or []),
+        *also,
         helper.make_node(*last, ["prediction"]),
     ]
     value_info = helper.make_tensor_value_info
-    graph = helper.make_graph(
+    made = helper.make_graph(
         nodes,
         "line",
-        [value_info("features", TensorProto.DOUBLE, [None, FEATURES])],
+        [value_info("features", TensorProto.DOUBLE, [None, features])],
         [value_info("prediction", TensorProto.DOUBLE, [None, 1])],
-        [weights, *(_constants() if also else [])],
+        [weights, *constants],
     )
     opsets = [helper.make_opsetid("", 17)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    model = helper.make_model(made, opset_imports=opsets, ir_version=8)
     return bytes(model.SerializeToString())
 
 
