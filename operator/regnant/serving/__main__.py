@@ -77,9 +77,10 @@ def prove(settings: Settings) -> Routes:
     identity = Identity(
         settings.model_name, settings.model_version, bundle.digest, version("regnant")
     )
+    executor = Executor(model, cost, threads, settings.limits.inference_seconds)
     scoring = scoring_of(bundle.signature.task, model.interface.outputs)
     reports = Reports(identity, Outcomes(Sample(settings.outcome_sample), scoring))
-    return Routes(identity, model, golden, Executor(model, cost, threads), reports)
+    return Routes(identity, model, golden, executor, reports)
 
 
 async def _serve(settings: Settings, routes: Routes) -> None:

@@ -34,54 +34,66 @@ class _Malformed(Exception):  # noqa: N818 - never leaves this module
     """The bytes are no protobuf; ONNX Runtime says so better."""
 
 
-def check_graph_file(content: memoryview) -> None:
-    """Refuse a model whose weights lie elsewhere or whose operators are not ONNX's."""
+def check_graph_file(content: memoryview) -> frozenset[str]:
+    """Refuse weights that lie elsewhere and operators that are not ONNX's; return those in use."""
+    walk = _Walk()
     try:
         functions = [field for number, field in _messages(content) if number == _MODEL_FUNCTIONS]
-        domains = KNOWN_DOMAINS | {_text(function, _FUNCTION_DOMAIN) for function in functions}
+        walk.domains |= {_text(function, _FUNCTION_DOMAIN) for function in functions}
         for function in functions:
             for number, node in _messages(function):
                 if number == _FUNCTION_NODE:
-                    _check_node(node, domains, 0)
+                    walk.node(node, 0)
         for number, graph in _messages(content):
             if number == _MODEL_GRAPH:
-                _check_graph(graph, domains, 0)
+                walk.graph(graph, 0)
     except _Malformed:
-        return
+        pass
+    return frozenset(walk.operators)
 
 
-def _check_graph(graph: memoryview, domains: frozenset[str], depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise ModelLoadFailed(f"model.onnx: graphs are nested deeper than {MAX_DEPTH}; flatten it")
-    for number, field in _messages(graph):
-        if number == _GRAPH_NODE:
-            _check_node(field, domains, depth)
-        elif number == _GRAPH_INITIALIZER:
-            _check_tensor(field)
-        elif number == _GRAPH_SPARSE:
-            for _, part in _messages(field):
-                _check_tensor(part)
+class _Walk:
+    """A way through a model's nodes, and what was seen on it."""
 
+    def __init__(self) -> None:
+        self.domains = set(KNOWN_DOMAINS)
+        self.operators: set[str] = set()
 
-def _check_node(node: memoryview, domains: frozenset[str], depth: int) -> None:
-    domain = _text(node, _NODE_DOMAIN)
-    if domain not in domains:
-        raise ModelLoadFailed(
-            f"model.onnx: operator {_text(node, _NODE_OPERATOR)!r} is of the custom domain "
-            f"{domain!r}, which needs a library; export the model with ONNX's own operators"
-        )
-    for number, attribute in _messages(node):
-        if number == _NODE_ATTRIBUTE:
-            _check_attribute(attribute, domains, depth)
+    def graph(self, graph: memoryview, depth: int) -> None:
+        """Look at a graph's nodes and weights."""
+        if depth > MAX_DEPTH:
+            raise ModelLoadFailed(
+                f"model.onnx: graphs are nested deeper than {MAX_DEPTH}; flatten it"
+            )
+        for number, field in _messages(graph):
+            if number == _GRAPH_NODE:
+                self.node(field, depth)
+            elif number == _GRAPH_INITIALIZER:
+                _check_tensor(field)
+            elif number == _GRAPH_SPARSE:
+                for _, part in _messages(field):
+                    _check_tensor(part)
 
+    def node(self, node: memoryview, depth: int) -> None:
+        """Look at a node's operator and into its attributes."""
+        domain, operator = _text(node, _NODE_DOMAIN), _text(node, _NODE_OPERATOR)
+        if domain not in self.domains:
+            raise ModelLoadFailed(
+                f"model.onnx: operator {operator!r} is of the custom domain "
+                f"{domain!r}, which needs a library; export the model with ONNX's own operators"
+            )
+        self.operators.add(operator)
+        for number, attribute in _messages(node):
+            if number == _NODE_ATTRIBUTE:
+                self._attribute(attribute, depth)
 
-def _check_attribute(attribute: memoryview, domains: frozenset[str], depth: int) -> None:
-    """Look for tensors and graphs; an attribute of numbers has neither and may be very long."""
-    for number, field in _messages(attribute, stop=_ATTRIBUTE_NUMBERS):
-        if number in (_ATTRIBUTE_TENSOR, _ATTRIBUTE_TENSORS):
-            _check_tensor(field)
-        elif number in (_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS):
-            _check_graph(field, domains, depth + 1)
+    def _attribute(self, attribute: memoryview, depth: int) -> None:
+        """Look for tensors and graphs; an attribute of numbers has neither and may be very long."""
+        for number, field in _messages(attribute, stop=_ATTRIBUTE_NUMBERS):
+            if number in (_ATTRIBUTE_TENSOR, _ATTRIBUTE_TENSORS):
+                _check_tensor(field)
+            elif number in (_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS):
+                self.graph(field, depth + 1)
 
 
 def _check_tensor(tensor: memoryview) -> None:

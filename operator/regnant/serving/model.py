@@ -8,6 +8,7 @@ CPU quota on waiting.
 from __future__ import annotations
 
 import mmap
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as failures
 from regnant.serving.datatypes import BY_NAME, BY_ONNX, Interface, TensorSpec
 from regnant.serving.errors import ModelLoadFailed
 from regnant.serving.graph_file import check_graph_file
-from regnant.serving.messages import bad_request, overloaded
+from regnant.serving.messages import RequestRefused, overloaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 
     from regnant.artifacts.signature import Signature, Tensor
     from regnant.serving.datatypes import Array
-    from regnant.serving.messages import RequestRefused
 
 _FATAL = 4
+_LOOP = "Loop"
+"""The one operator that values can make run for ever; a Scan ends with its tensor."""
 _RUN_FAILURES = (
     failures.EPFail,
     failures.EngineError,
@@ -39,24 +41,43 @@ _RUN_FAILURES = (
 )
 
 
+class Stop:
+    """Ends a run from another thread, at its next operator or turn of a loop."""
+
+    def __init__(self, reason: str) -> None:
+        self.options = ort.RunOptions()
+        self.options.log_severity_level = _FATAL
+        self.reason = reason
+
+    def now(self) -> None:
+        """End the run, or keep it from beginning."""
+        self.options.terminate = True
+
+
 class Model:
     """A loaded model; `run` may be called from any thread."""
 
-    def __init__(self, session: Any, interface: Interface) -> None:
+    def __init__(self, session: Any, interface: Interface, *, has_loops: bool) -> None:
         self._session = session
         self.interface = interface
+        self.has_loops = has_loops
+        """Whether how long a run takes hangs on the values in it."""
 
-    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
+    def run(
+        self, inputs: Mapping[str, Array], outputs: Sequence[str], stop: Stop | None = None
+    ) -> dict[str, Array]:
         """Compute the named outputs.
 
-        The inputs fit the interface, so what ONNX Runtime still refuses lies in their values, and
-        the answer is the client's to correct.
+        The inputs fit the interface that the model promised to serve, so a failure is the model's:
+        another version may well answer the same request.
         """
         if any(array.size == 0 for array in inputs.values()):
             return {name: self._empty(name) for name in outputs}
         try:
-            arrays = self._session.run(list(outputs), dict(inputs))
+            arrays = self._session.run(list(outputs), dict(inputs), stop and stop.options)
         except _RUN_FAILURES as error:
+            if stop and stop.options.terminate:
+                raise _failed(stop.reason) from error
             raise _refusal(error) from error
         return dict(zip(outputs, arrays, strict=True))
 
@@ -69,7 +90,7 @@ class Model:
 
 def load_model(path: Path, signature: Signature, threads: int) -> Model:
     """Load a graph and compare it with its signature."""
-    check_graph_file(_mapped(path))
+    operators = check_graph_file(_mapped(path))
     try:
         session = ort.InferenceSession(
             str(path), _options(threads), providers=["CPUExecutionProvider"]
@@ -82,6 +103,7 @@ def load_model(path: Path, signature: Signature, threads: int) -> Model:
             _specs(signature.inputs, session.get_inputs(), "inputs"),
             _specs(signature.outputs, session.get_outputs(), "outputs"),
         ),
+        has_loops=_LOOP in operators,
     )
 
 
@@ -146,9 +168,13 @@ def _unlike(field: str, name: str, difference: str) -> ModelLoadFailed:
 
 
 def _refusal(error: Exception) -> RequestRefused:
-    """Tell want of memory, which passes, from values that the graph cannot compute with."""
+    """Tell want of memory, which passes, from what the graph cannot compute."""
     text = str(error)
     if "alloc" in text:
         return overloaded("there is not enough memory for this batch; send fewer rows, or later")
     _, _, detail = text.partition("Status Message: ")
-    return bad_request(f"the model cannot compute with these values: {(detail or text)[:300]}")
+    return _failed(f"the model failed at these values: {(detail or text)[:300]}")
+
+
+def _failed(message: str) -> RequestRefused:
+    return RequestRefused(HTTPStatus.INTERNAL_SERVER_ERROR, message)

@@ -67,6 +67,7 @@ class Routes:
         self._model = model
         self._golden = golden
         self._executor = executor
+        self._failures = 0
         self._table = self._build()
 
     def find(self, request: Request) -> Route:
@@ -127,6 +128,9 @@ class Routes:
     ) -> None:
         try:
             response = self._encode(inference, request, outcome)
+        except RequestRefused as refused:
+            self._note_failure(refused, request)
+            response = refused.response()
         except Exception as error:  # noqa: BLE001 - an answer is owed whatever happened
             response = explain(error, request)
         respond(response)
@@ -142,6 +146,19 @@ class Routes:
         body = encode_response(head, outcome, self._model.interface.outputs)
         self.reports.inferred(request, inference.rows, outcome, body)
         return Response(HTTPStatus.OK, body)
+
+    def _note_failure(self, refused: RequestRefused, request: Request) -> None:
+        """Log the first, second, fourth, eighth ... failure: a router hides them from users."""
+        if refused.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+            return
+        self._failures += 1
+        if self._failures.bit_count() == 1:
+            log.event(
+                "the model failed",
+                failures=self._failures,
+                requestId=_text(request.request_id),
+                error=refused.message,
+            )
 
     def _golden_rows(self, request: Request, respond: Respond) -> None:
         asked = parse_query(request.query, _GOLDEN_QUERY)

@@ -36,6 +36,8 @@ class Limits:
     body_seconds: float = 30
     idle_seconds: float = 75
     """Longer than the router keeps an unused connection, so that the router closes first."""
+    inference_seconds: float = 60
+    """How long an inference may wait and compute in a thread; a router waits no longer."""
     write_seconds: float = 30
     """How long a client may leave an answer unread."""
     linger_seconds: float = 2
@@ -102,6 +104,7 @@ def _limits(environment: Mapping[str, str]) -> Limits:
         head_seconds=seconds("REGNANT_HEADER_SECONDS", default.head_seconds),
         body_seconds=seconds("REGNANT_BODY_SECONDS", default.body_seconds),
         idle_seconds=seconds("REGNANT_IDLE_SECONDS", default.idle_seconds),
+        inference_seconds=seconds("REGNANT_INFERENCE_SECONDS", default.inference_seconds),
         write_seconds=seconds("REGNANT_WRITE_SECONDS", default.write_seconds),
     )
 

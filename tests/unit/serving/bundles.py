@@ -169,6 +169,45 @@ def classifier_bundle(directory: Path, *, weight: float = 1.0) -> Written:
     return write_bundle(directory, model, signed, golden)
 
 
+def looping_bundle(directory: Path) -> Written:
+    """`turns` INT64 [-1] are `counted` FP64 [-1]: one is added to each as often as the most."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go_on"], ["still"]),
+            helper.make_node("Add", ["sum", "one"], ["more"]),
+        ],
+        "body",
+        [
+            value_info("turn", "INT64", []),
+            value_info("go_on", "BOOL", []),
+            value_info("sum", "FP64", [None]),
+        ],
+        [value_info("still", "BOOL", []), value_info("more", "FP64", [None])],
+        [helper.make_tensor("one", TensorProto.DOUBLE, [1], [1.0])],
+    )
+    nodes = [
+        helper.make_node("ReduceMax", ["turns"], ["most"], keepdims=0),
+        helper.make_node("Cast", ["turns"], ["sums"], to=TensorProto.DOUBLE),
+        helper.make_node("Loop", ["most", "", "sums"], ["counted"], body=body),
+    ]
+    model = graph(
+        nodes, [value_info("turns", "INT64", [None])], [value_info("counted", "FP64", [None])]
+    )
+    golden = {
+        "inputs": [tensor("turns", "INT64", [1], [2])],
+        "outputs": [tensor("counted", "FP64", [1], [4.0])],
+    }
+    return write_bundle(
+        directory,
+        model,
+        signature(
+            [Tensor(name="turns", datatype="INT64", shape=(-1,))],
+            [Tensor(name="counted", datatype="FP64", shape=(-1,))],
+        ),
+        golden,
+    )
+
+
 def slow_bundle(directory: Path) -> Written:
     """`size` INT64 [-1] rows are `total` FP64 [-1]: each multiplies matrices for milliseconds."""
     side = 512

@@ -6,7 +6,6 @@ import asyncio
 import socket
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
@@ -49,7 +48,13 @@ class RunningServer:
             return read_all(raw)
 
 
-def settings_for(written: Written, limits: Limits | None = None) -> Settings:
+def settings_for(
+    written: Written,
+    limits: Limits | None = None,
+    *,
+    threads: int = 1,
+    finish_seconds: float = 5,
+) -> Settings:
     return Settings(
         bundle_dir=written.directory,
         bundle_digest=written.digest,
@@ -58,15 +63,21 @@ def settings_for(written: Written, limits: Limits | None = None) -> Settings:
         port=0,
         host=LOOPBACK,
         drain_seconds=0,
-        finish_seconds=5,
-        threads=1,
+        finish_seconds=finish_seconds,
+        threads=threads,
         limits=limits or Limits(),
     )
 
 
 @contextmanager
-def running_server(written: Written, limits: Limits | None = None) -> Iterator[RunningServer]:
-    settings = replace(settings_for(written, limits))
+def running_server(
+    written: Written,
+    limits: Limits | None = None,
+    *,
+    threads: int = 1,
+    finish_seconds: float = 5,
+) -> Iterator[RunningServer]:
+    settings = settings_for(written, limits, threads=threads, finish_seconds=finish_seconds)
     opened: list[tuple[int, Listener, asyncio.AbstractEventLoop]] = []
     is_open = threading.Event()
 

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from tests.unit.serving.bundles import MODEL_NAME, Written, doubling_bundle, slow_bundle, tensor
+from tests.unit.serving.bundles import (
+    MODEL_NAME,
+    Written,
+    doubling_bundle,
+    looping_bundle,
+    slow_bundle,
+    tensor,
+)
 from tests.unit.serving.running_server import INFER, LOOPBACK
 
 if TYPE_CHECKING:
@@ -26,7 +33,9 @@ SLOW = {"inputs": [tensor("size", "INT64", [1], [3])]}
 
 
 @contextmanager
-def started(written: Written, drain: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+def started(
+    written: Written, drain: str, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
     """A server in a process of its own, once it is ready, and a client for it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "regnant.serving"],
@@ -39,6 +48,7 @@ def started(written: Written, drain: str) -> Iterator[tuple[subprocess.Popen[str
             "REGNANT_HOST": LOOPBACK,
             "REGNANT_PORT": "0",
             "REGNANT_DRAIN_SECONDS": drain,
+            **environment,
         },
         stderr=subprocess.PIPE,
         text=True,
@@ -86,6 +96,20 @@ def test_a_draining_server_is_not_ready_and_serves_on(tmp_path: Path) -> None:
 def test_the_drain_ends_by_itself_with_nothing_to_finish(tmp_path: Path) -> None:
     with started(doubling_bundle(tmp_path), "0.2") as (process, client):
         client.post(INFER, json=QUICK)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def test_an_inference_that_hangs_does_not_keep_the_server_from_ending(tmp_path: Path) -> None:
+    endless = json.dumps({"inputs": [tensor("turns", "INT64", [1], [10**15])]})
+    head = f"POST {INFER} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(endless)}\r\n\r\n"
+    with (
+        started(looping_bundle(tmp_path), "0", REGNANT_FINISH_SECONDS="0.2") as (process, client),
+        socket.create_connection((LOOPBACK, client.base_url.port), timeout=20) as raw,
+    ):
+        # The answer to what came first shows that what follows is being computed.
+        raw.sendall(f"GET /v2 HTTP/1.1\r\nHost: a\r\n\r\n{head}{endless}".encode())
+        raw.recv(1)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
 

@@ -41,6 +41,7 @@ def test_every_limit_but_lingering_can_be_set() -> None:
         "head_seconds": "REGNANT_HEADER_SECONDS",
         "body_seconds": "REGNANT_BODY_SECONDS",
         "idle_seconds": "REGNANT_IDLE_SECONDS",
+        "inference_seconds": "REGNANT_INFERENCE_SECONDS",
         "write_seconds": "REGNANT_WRITE_SECONDS",
     }
     assert {field.name for field in fields(Limits)} == {*names, "linger_seconds"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from onnx import helper
@@ -11,20 +13,26 @@ from onnx import helper
 from regnant.artifacts.signature import Tensor
 from regnant.serving.cpus import usable_cpus
 from regnant.serving.executor import Cost
+from regnant.serving.settings import Limits
 from tests.unit.serving.bundles import (
     graph,
+    looping_bundle,
     signature,
     slow_bundle,
     tensor,
     value_info,
     write_bundle,
 )
-from tests.unit.serving.running_server import running_server
+from tests.unit.serving.running_server import INFER, LOOPBACK, running_server
+from tests.unit.serving.test_connections import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.serving.running_server import RunningServer
+
+ENDLESS = 10**15
+"""Turns of a loop; they take years."""
 
 
 def write(root: Path, path: str, content: str) -> None:
@@ -88,7 +96,57 @@ def test_a_long_inference_leaves_the_event_loop(tmp_path: Path) -> None:
     assert any(name.startswith("inference") for name in names)
 
 
-def test_values_that_the_graph_cannot_compute_with_are_the_clients(tmp_path: Path) -> None:
+def turns(count: int) -> dict[str, Any]:
+    return {"inputs": [tensor("turns", "INT64", [1], [count])]}
+
+
+def post(server: RunningServer, count: int) -> socket.socket:
+    """Ask for so many turns of a loop, and do not wait for the answer."""
+    body = json.dumps(turns(count))
+    head = f"POST {INFER} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+    raw = socket.create_connection((LOOPBACK, server.port), timeout=20)
+    raw.sendall(head.encode() + body.encode())
+    return raw
+
+
+def test_a_graph_with_loops_never_runs_on_the_event_loop(tmp_path: Path) -> None:
+    with running_server(looping_bundle(tmp_path)) as server:
+        answer = server.infer(turns(7))
+        names = {thread.name for thread in threading.enumerate()}
+    assert answer.json()["outputs"][0]["data"] == [14.0]
+    assert any(name.startswith("inference") for name in names)
+
+
+def test_an_inference_that_hangs_holds_up_only_its_thread(tmp_path: Path) -> None:
+    with (
+        running_server(looping_bundle(tmp_path), threads=2, finish_seconds=0.1) as server,
+        post(server, ENDLESS) as hanging,
+    ):
+        wait_until(lambda: server.listener.admission.in_flight == 1)
+        answers = [server.client.get(path) for path in ("/v2/health/ready", "/regnant/v1/stats")]
+        answers += [server.client.get("/regnant/v1/outcomes"), server.infer(turns(3))]
+        assert server.listener.admission.in_flight == 1
+        hanging.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            hanging.recv(1)
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert answers[1].json()["requests"]["ok"] == 0
+    assert answers[3].json()["outputs"][0]["data"] == [6.0]
+
+
+def test_an_inference_that_hangs_is_stopped_and_its_thread_is_free_again(tmp_path: Path) -> None:
+    limits = Limits(inference_seconds=0.2)
+    with running_server(looping_bundle(tmp_path), limits) as server:
+        answer = server.infer(turns(ENDLESS))
+        after = server.infer(turns(3))
+        told = server.client.get("/regnant/v1/stats").json()
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "the inference did not end within 0.2 s and was stopped"}
+    assert after.json()["outputs"][0]["data"] == [6.0]
+    assert told["requests"] == {"ok": 1, "client_error": 0, "server_error": 1}
+
+
+def test_values_that_the_graph_cannot_compute_are_the_models_fault(tmp_path: Path) -> None:
     values = helper.make_tensor("values", 1, [2], [10.0, 20.0])
     model = graph(
         [helper.make_node("Gather", ["values", "index"], ["value"])],
@@ -107,8 +165,11 @@ def test_values_that_the_graph_cannot_compute_with_are_the_clients(tmp_path: Pat
     with running_server(write_bundle(tmp_path, model, signed, rows)) as server:
         wrong = server.infer({"inputs": [tensor("index", "INT64", [1], [7])]})
         right = server.infer({"inputs": [tensor("index", "INT64", [1], [1])]})
-    assert wrong.status_code == 400
-    assert "the model cannot compute with these values: indices element out of" in wrong.text
+        invalid = server.infer({"inputs": [tensor("index", "INT64", [1], [0.5])]})
+        told = server.client.get("/regnant/v1/stats").json()
+    assert (wrong.status_code, invalid.status_code) == (500, 400)
+    assert "the model failed at these values: indices element out of" in wrong.text
+    assert told["requests"] == {"ok": 1, "client_error": 1, "server_error": 1}
     assert right.json()["outputs"][0]["data"] == [20.0]
 
 
