@@ -11,13 +11,16 @@ from dataclasses import dataclass, replace
 
 from regnant.api.inference_service import InferenceServiceStatus
 from regnant.api.meta import Kind
-from regnant.api.model_version import Artifact
-from regnant.api.rollout_status import Serving
+from regnant.api.model_version import Artifact, Interface
+from regnant.api.rollout_status import Serving, Tally
 from regnant.cluster.client import Cluster
 from regnant.cluster.errors import NotFoundError
 from regnant.cluster.kinds import Manifest, Ref
+from regnant.controllers.attempts import of_this_attempt
+from regnant.controllers.counting import Counter, contest
 from regnant.controllers.queue import Key
 from regnant.controllers.reconciler import Sighting
+from regnant.controllers.scrape import Variant
 from regnant.lifecycle import inference_service as lifecycle
 from regnant.lifecycle import serving_plan
 from regnant.lifecycle.decision import Decision
@@ -32,8 +35,8 @@ from regnant.lifecycle.serving_state import (
 )
 from regnant.manifests import names, router, server
 from regnant.manifests.platform import Platform
-from regnant.probes.errors import ProbeError
-from regnant.probes.router import Prober, Target
+from regnant.probes import ProbeError, Prober, Target, carry, judge
+from regnant.probes.statistics import Discovery
 
 CHILDREN = (
     "Deployment",
@@ -44,6 +47,12 @@ CHILDREN = (
     "Pod",
 )
 
+_REFUSED = Fault(
+    "RouterRefusedConfiguration",
+    "a router refused its configuration and serves on with the former one; its log says why: "
+    "kubectl logs -l app.kubernetes.io/name=router",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class InferenceServiceObserver:
@@ -51,6 +60,7 @@ class InferenceServiceObserver:
 
     cluster: Cluster
     prober: Prober
+    counter: Counter
     platform: Platform
     wake: Callable[[Key], None]
 
@@ -62,6 +72,7 @@ class InferenceServiceObserver:
         labels = names.owned_by(Kind.INFERENCE_SERVICE, head.name)
         found = {kind: await self.cluster.list(kind, head.namespace, labels) for kind in CHILDREN}
         routers = [pod for pod in found["Pod"] if _component(pod) == router.COMPONENT]
+        health, refusal = await self._routers(resource, routers)
         observed = Observed(
             service=resource,
             platform=self.platform,
@@ -72,8 +83,9 @@ class InferenceServiceObserver:
                 for one in found["Deployment"]
                 if _component(one) == server.COMPONENT
             ),
-            routers=await self._routers(resource, routers),
-            obstacle=obstacle,
+            routers=health,
+            tally=await self._count(resource, found["Pod"]),
+            obstacle=obstacle or refusal,
         )
         if lifecycle.wants_verification(observed):
             observed = replace(observed, verification=await self._verify(resource, routers))
@@ -93,40 +105,85 @@ class InferenceServiceObserver:
     async def _versions(self, resource: Service) -> tuple[Candidate, ...]:
         found = await self.cluster.list("ModelVersion", resource.metadata.namespace)
         return tuple(
-            Candidate(one["spec"]["version"], Artifact.model_validate(one["spec"]["artifact"]))
+            Candidate(
+                one["spec"]["version"],
+                Artifact.model_validate(one["spec"]["artifact"]),
+                Interface.model_validate(one["spec"].get("interface") or {}),
+            )
             for one in found
             if one["spec"]["modelName"] == resource.spec.model_name
             and "deletionTimestamp" not in one["metadata"]
         )
 
-    async def _routers(self, resource: Service, pods: Sequence[Manifest]) -> RouterHealth:
+    async def _routers(
+        self, resource: Service, pods: Sequence[Manifest]
+    ) -> tuple[RouterHealth, Fault | None]:
+        """How the routers are, and what one of them refused to take up."""
         ready = [pod for pod in pods if is_ready(pod)]
         asked = ready if _open(resource) else []
-        revisions = [await self.prober.router_revision(pod["status"]["podIP"]) for pod in asked]
-        return RouterHealth(
+        wanted = serving_plan.routing(resource, resource.status).revision
+        seen = [await self._discovery(pod) for pod in asked]
+        revisions = tuple(_revision(found) for found in seen)
+        health = RouterHealth(
             desired=resource.spec.router.replicas,
             ready=len(ready),
-            revisions=tuple(revision or "" for revision in revisions),
+            revisions=revisions,
             fault=diagnose(pods),
+        )
+        refused = any(found and found.refusals and not found.has(wanted) for found in seen)
+        return health, _REFUSED if refused else None
+
+    async def _discovery(self, pod: Manifest) -> Discovery | None:
+        """What a router has; None where it cannot be told."""
+        try:
+            return await self.prober.discovery(_address(pod))
+        except ProbeError:
+            return None
+
+    async def _count(self, resource: Service, pods: Sequence[Manifest]) -> Tally:
+        """What is new in the counts of an open rollout."""
+        head = resource.metadata
+        key = Key(Kind.INFERENCE_SERVICE, head.namespace, head.name)
+        subject = contest(resource.status)
+        if subject is None:
+            self.counter.forget(key)
+            return Tally()
+        return await self.counter.count(
+            key,
+            subject,
+            [
+                _address(pod)
+                for pod in pods
+                if _component(pod) == router.COMPONENT and is_ready(pod)
+            ],
+            _variant(subject.champion, pods) if subject.champion else None,
+            _variant(subject.challenger, pods),
         )
 
     async def _verify(self, resource: Service, routers: Sequence[Manifest]) -> Verification | None:
-        """Replay the candidate's golden rows through every router; None if one is not reached."""
+        """Let the candidate prove itself through every router; None if one is not reached."""
         transition = resource.status.rollout
         if transition is None:
             return None
         candidate = transition.to
         target = Target(resource.spec.model_name, candidate.version, candidate.digest)
-        for pod in routers:
-            if not is_ready(pod):
-                continue
-            try:
-                result = await self.prober.verify(pod["status"]["podIP"], target)
-            except ProbeError:
-                return None
-            if not result.passed:
-                return Verification(candidate.digest, passed=False, message=result.message)
-        return Verification(candidate.digest, passed=True)
+        ready = [_address(pod) for pod in routers if is_ready(pod)]
+        try:
+            for address in ready:
+                result = await self.prober.verify(address, target)
+                if not result.passed:
+                    return Verification(candidate.digest, passed=False, message=result.message)
+            missed = await self._load(resource, ready, target)
+        except ProbeError:
+            return None
+        return Verification(candidate.digest, passed=not missed, message=missed)
+
+    async def _load(self, resource: Service, routers: Sequence[str], target: Target) -> str:
+        """What the candidate missed of the load that it must carry; empty where nothing."""
+        probe = resource.spec.rollout.verify.load
+        if probe is None or not routers:
+            return ""
+        return judge(probe, await carry(self.prober, routers[0], target, probe))
 
     async def _sync_routers(
         self, resource: Service, status: InferenceServiceStatus, pods: Sequence[Manifest]
@@ -186,9 +243,28 @@ def _servers(
             for found in (pods, deployments)
         )
         ready = sum(is_ready(pod) for pod in own)
-        fault = diagnose(own) or diagnose_deployments(its)
+        fault = diagnose(of_this_attempt(own, its)) or diagnose_deployments(its)
         health[digest] = ServerHealth(resource.spec.server.replicas, ready, fault)
     return health
+
+
+def _variant(serving: Serving, pods: Sequence[Manifest]) -> Variant:
+    """A version and the addresses of its servers that have one."""
+    short = names.short(serving.digest)
+    own = [pod for pod in pods if pod["metadata"]["labels"].get(names.DIGEST) == short]
+    addresses = tuple(_address(pod) for pod in own if pod["status"].get("podIP"))
+    return Variant(serving.version, serving.digest, addresses)
+
+
+def _revision(found: Discovery | None) -> str:
+    """The revision that a router has all of; empty while it has none as a whole."""
+    if found is None or not found.has(found.routes.revision):
+        return ""
+    return found.routes.revision
+
+
+def _address(pod: Manifest) -> str:
+    return str(pod["status"]["podIP"])
 
 
 def _component(found: Manifest) -> str:

@@ -11,6 +11,7 @@ from regnant.api.meta import Kind
 from regnant.api.model_version import ModelVersionSpec, ModelVersionStatus
 from regnant.api.training_pipeline import TrainingPipelineSpec, TrainingPipelineStatus
 from regnant.cluster.client import Cluster
+from regnant.controllers.counting import Counter
 from regnant.controllers.inference_service import InferenceServiceObserver
 from regnant.controllers.metrics import ResourceMetrics
 from regnant.controllers.model_version import ModelVersionObserver
@@ -58,7 +59,7 @@ def build_reconcilers(
         Kind.INFERENCE_SERVICE: Reconciler(
             resources.INFERENCE_SERVICE,
             (InferenceServiceSpec, InferenceServiceStatus),
-            InferenceServiceObserver(cluster, prober, platform, wake),
+            InferenceServiceObserver(cluster, prober, Counter(prober), platform, wake),
             cluster,
             clock=clock,
             metrics=metrics,

@@ -27,7 +27,8 @@ NOTE_EVERY = timedelta(seconds=5)
 """How often counts are written down while nothing follows from them; a crash loses no more."""
 FIRST_BUCKET = 50.0
 BUCKET_GROWTH = 1.25
-"""The servers' histogram of answering times, in microseconds."""
+BUCKETS = 64
+"""The servers' histogram of answering times, in microseconds; the last bucket has no end."""
 _QUESTIONS = 4
 """Errors, latency, non-finite answers, agreement."""
 
@@ -159,7 +160,8 @@ def _failing(counts: Counts) -> Proportion:
 
 
 def _histogram(counts: Counts) -> Histogram:
-    return Histogram(first=FIRST_BUCKET, growth=BUCKET_GROWTH, counts=counts.latency)
+    filled = counts.latency + (0,) * (BUCKETS - len(counts.latency))
+    return Histogram(first=FIRST_BUCKET, growth=BUCKET_GROWTH, counts=filled)
 
 
 def _check(name: Name, outcome: Outcome) -> Check:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from regnant.api.actions import ANNOTATION, Action
 from regnant.api.inference_service import InferenceServiceSpec, InferenceServiceStatus
 from regnant.api.meta import Metadata
 from regnant.api.model_version import Artifact
 from regnant.api.resources import Resource
+from regnant.api.rollout_status import Counts, Tally
 from regnant.lifecycle import inference_service, serving_plan
 from regnant.lifecycle.decision import Announcement, Decision
 from regnant.lifecycle.diagnosis import Fault
@@ -67,10 +69,15 @@ class ServiceWorld:
     routers_follow: bool = True
     revision: str = ""
     announced: list[Announcement] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)
+    pending: Tally = field(default_factory=Tally)
+    """What was counted and is not in the status yet; gone once it is."""
 
     def observe(self) -> Observed:
         service = Resource(
-            Metadata(name="shop", namespace="ns", uid="u", generation=1), self.spec, self.status
+            Metadata(name="shop", namespace="ns", uid="u", annotations=self.annotations),
+            self.spec,
+            self.status,
         )
         running = serving_plan.running(self.status)
         servers = {
@@ -85,6 +92,7 @@ class ServiceWorld:
             servers=servers,
             server_names=frozenset(self.deployed),
             routers=RouterHealth(1, 1, (self.revision,)),
+            tally=self.pending,
         )
         if inference_service.wants_verification(observed) and self.status.rollout:
             tried = self.status.rollout.to.digest
@@ -97,6 +105,8 @@ class ServiceWorld:
         return inference_service.decide(self.observe(), self.now)
 
     def execute(self, decision: Decision[InferenceServiceStatus]) -> None:
+        if _written(self.status) != _written(decision.status):
+            self.pending = Tally()
         self.status = decision.status
         for manifest in decision.apply:
             if manifest["kind"] == "Deployment" and not manifest["metadata"]["name"].endswith(
@@ -135,6 +145,48 @@ class ServiceWorld:
         self.versions.append(added)
         return added.artifact.digest
 
+    def serve(
+        self,
+        *,
+        champion: tuple[int, int] = (0, 0),
+        challenger: tuple[int, int] = (0, 0),
+        seconds: float = 1,
+    ) -> None:
+        """Let users be served for a while: (tries, failures) of each version, then a look."""
+        self.pending += Tally(champion=_counts(*champion), challenger=_counts(*challenger))
+        self.step(seconds=seconds)
+
+    def until(self, phase: str, limit: int = 60) -> None:
+        """Go on, without users, until the service is in that phase."""
+        for _ in range(limit):
+            if self.status.phase == phase:
+                return
+            self.step(seconds=1)
+        raise AssertionError(f"never {phase}: {self.status.phase}, {self.status.rollout}")
+
+    def ask(self, action: str, *, transition: str | None = None, version: int | None = None) -> str:
+        """Write the annotation that `regnant ACTION` writes, and let it be answered."""
+        open_now = self.status.rollout.id if self.status.rollout else ""
+        wish = Action.model_validate(
+            {
+                "id": f"wish-{len(self.announced)}-{self.now.isoformat()}"[:64],
+                "action": action,
+                "transition": open_now if transition is None else transition,
+                "version": version,
+                "by": "ada",
+            }
+        )
+        self.annotations = {ANNOTATION: wish.model_dump_json(by_alias=True)}
+        self.step()
+        assert self.status.last_action
+        assert self.status.last_action.id == wish.id
+        return self.status.last_action.outcome
+
+    @property
+    def weight(self) -> int:
+        """The part of the traffic that the candidate is to get."""
+        return serving_plan.routing(self.observe().service, self.status).weight
+
     def down(self, which: str, fault: Fault | None = None) -> None:
         self.health[which] = ServerHealth(1, 0, fault)
 
@@ -146,6 +198,19 @@ class ServiceWorld:
 
     def reasons(self) -> list[str]:
         return [announcement.reason for announcement in self.announced]
+
+
+def _counts(tries: int, failures: int) -> Counts:
+    """So many requests, all answered equally fast."""
+    return Counts(tries=tries, failures=failures, latency=(0, 0, 0, tries - failures))
+
+
+def _written(status: InferenceServiceStatus) -> object:
+    """Which counting stands in the status, and when it was written."""
+    rollout = status.rollout
+    stage = rollout.stage if rollout else None
+    evidence = (rollout.watch if rollout else None) or (stage.evidence if stage else None)
+    return (rollout.id if rollout else "", stage and stage.decided_at, evidence and evidence.at)
 
 
 def serving_world(**spec: object) -> ServiceWorld:

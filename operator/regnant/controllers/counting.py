@@ -1,0 +1,108 @@
+"""Counting for a decision: one look at the pods of an open rollout, and what is new since the last.
+
+What was counted is offered to the decision as pending until it stands in the status. Whether it
+does is read from the status itself at the next look: the date of the written evidence moves with
+every writing. So a writing that failed, or of which nobody knows, neither loses nor doubles counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from regnant.api.inference_service import InferenceServiceStatus
+from regnant.api.rollout_status import Evidence, Serving, Tally
+from regnant.controllers.ledger import Ledger
+from regnant.controllers.queue import Key
+from regnant.controllers.scrape import Variant, look
+from regnant.lifecycle import serving_plan
+from regnant.probes import Prober
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """What is counted now: who is compared with whom, and since when."""
+
+    period: str
+    """Names the stage, or the watch; counts of another period do not belong to it."""
+    evidence: Evidence
+    """What of it is written down."""
+    challenger: Serving
+    champion: Serving | None = None
+    """None while a new champion is watched: the former one has no traffic."""
+    shadowed: bool = False
+    """Whether the challenger gets copies of requests instead of requests."""
+    tolerance: float | None = None
+    """How far apart the scores of a pair may be."""
+
+
+def contest(status: InferenceServiceStatus) -> Contest | None:
+    """What is to be counted, as the status has it; None while nothing is."""
+    transition = status.rollout
+    if transition is None or transition.rollback:
+        return None
+    if transition.watch:
+        return Contest(f"{transition.id}/watch", transition.watch, transition.to)
+    stage = serving_plan.stage(status)
+    if stage is None or stage.evidence is None:
+        return None
+    closeness = stage.shadow.score_tolerance if stage.shadow else None
+    return Contest(
+        period=f"{transition.id}/{stage.decided_at.isoformat()}",
+        evidence=stage.evidence,
+        challenger=transition.to,
+        champion=status.champion,
+        shadowed=stage.shadow is not None,
+        tolerance=None if closeness is None else float(closeness),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """What a decision was last offered, and the written evidence that it was to be added to."""
+
+    period: str
+    written_at: datetime
+    tally: Tally
+
+
+class Counter:
+    """Counts for every open rollout."""
+
+    def __init__(self, prober: Prober) -> None:
+        self._prober = prober
+        self._ledger = Ledger()
+        self._offers: dict[Key, _Offer] = {}
+
+    async def count(
+        self,
+        key: Key,
+        subject: Contest,
+        routers: Sequence[str],
+        champion: Variant | None,
+        challenger: Variant,
+    ) -> Tally:
+        """What was counted and does not stand in the status yet, with a look at all pods now."""
+        period, written_at = subject.period, subject.evidence.at
+        offer = self._offers.pop(key, None)
+        if offer and offer.period == period and offer.written_at != written_at:
+            self._ledger.settle(key, offer.tally)
+        sample = await look(
+            self._prober,
+            routers,
+            champion,
+            challenger,
+            pairs=subject.shadowed,
+            marks=self._ledger.marks(key, period),
+        )
+        tally = self._ledger.add(
+            key, period, sample, tolerance=subject.tolerance, shadowed=subject.shadowed
+        )
+        self._offers[key] = _Offer(period, written_at, tally)
+        return tally
+
+    def forget(self, key: Key) -> None:
+        """Nothing is counted for this service any more."""
+        self._offers.pop(key, None)
+        self._ledger.forget(key)

@@ -1,0 +1,185 @@
+"""People decide too: what they ask for is done once, or refused with the reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from regnant.api.actions import ANNOTATION
+from tests.unit.lifecycle.test_shadow_and_steps import comparing_world, prove
+from tests.unit.lifecycle.worlds import ServiceWorld, digest, serving_world
+
+
+def refusal(world: ServiceWorld) -> str:
+    assert world.status.last_action
+    assert world.status.last_action.outcome == "Refused"
+    return world.status.last_action.message
+
+
+def test_promote_opens_the_next_step_and_then_gives_everything() -> None:
+    world = comparing_world()
+    assert world.ask("promote") == "Done"
+    assert world.weight == 50
+    world.step(seconds=1)
+    assert world.ask("promote") == "Done"
+    world.until("Watching")
+    assert world.status.history[0].reason == "PromotedByHand"
+
+
+def test_promote_full_skips_the_steps() -> None:
+    world = comparing_world()
+    world.ask("promoteFull")
+    assert world.answering == digest("2")
+
+
+def test_nobody_promotes_what_is_not_verified() -> None:
+    world = serving_world()
+    world.add(2)
+    world.step()
+    assert world.ask("promoteFull") == "Refused"
+    assert "not verified" in refusal(world)
+    assert world.answering == digest("1")
+
+
+def test_nobody_promotes_over_a_pin() -> None:
+    world = serving_world(
+        champion={"version": 1},
+        challenger={"version": 2},
+        rollout={"steps": [{"weight": 10}]},
+    )
+    world.add(2)
+    world.until("Splitting")
+    world.step(seconds=1)
+    assert world.ask("promote") == "Refused"
+    assert "spec.champion" in refusal(world)
+
+
+def test_an_action_is_done_once() -> None:
+    world = comparing_world()
+    world.ask("promote")
+    for _ in range(5):
+        world.step(seconds=1)
+    assert world.weight == 50
+
+
+@pytest.mark.parametrize("action", ["promote", "abort", "pause", "rollback"])
+def test_an_action_for_a_rollout_that_is_over_is_refused(action: str) -> None:
+    world = comparing_world()
+    before = world.status.rollout
+    assert world.ask(action, transition="2-deadbeef-1") == "Refused"
+    assert "look at it first" in refusal(world)
+    assert world.status.rollout
+    assert before
+    assert world.status.rollout.stage == before.stage
+
+
+def test_an_action_without_an_open_rollout_is_refused() -> None:
+    world = serving_world()
+    assert world.ask("abort") == "Refused"
+    assert refusal(world) == "no rollout is open"
+
+
+def test_text_that_cannot_be_read_is_answered_too() -> None:
+    world = serving_world()
+    world.annotations = {ANNOTATION: "promote!"}
+    world.step()
+    assert "kubectl regnant" in refusal(world)
+
+
+def test_abort_takes_the_traffic_back_and_remembers_it() -> None:
+    world = comparing_world()
+    world.ask("abort")
+    assert world.weight == 0
+    world.run()
+    assert world.status.rollout is None
+    (rejection,) = world.status.rejected
+    assert (rejection.reason, rejection.message) == ("Aborted", "a person aborted it by ada")
+
+
+def test_an_aborted_version_may_try_again_when_a_person_says_so() -> None:
+    world = comparing_world()
+    world.ask("abort")
+    world.run()
+    assert world.ask("retry", version=2) == "Done"
+    world.until("Splitting")
+    assert world.status.rollout
+    assert world.status.rollout.to.version == 2
+
+
+@pytest.mark.parametrize(("version", "why"), [(9, "no ModelVersion"), (1, "not rejected")])
+def test_only_what_was_rejected_is_tried_again(version: int, why: str) -> None:
+    world = comparing_world()
+    assert world.ask("retry", version=version) == "Refused"
+    assert why in refusal(world)
+
+
+def test_pause_holds_and_resume_goes_on() -> None:
+    world = comparing_world()
+    world.ask("pause")
+    prove(world, looks=30)
+    assert world.weight == 10
+    assert world.ask("pause") == "Refused"
+    world.ask("resume")
+    prove(world)
+    assert world.answering == digest("2")
+
+
+def test_what_the_spec_pauses_an_action_does_not_resume() -> None:
+    world = comparing_world(paused=True)
+    assert world.ask("resume") == "Refused"
+    assert "spec.rollout.paused" in refusal(world)
+
+
+def test_rollback_in_the_watch_returns_at_once_and_stays() -> None:
+    world = serving_world()
+    world.add(2)
+    world.add(3)
+    world.until("Watching")
+    world.ask("rollback")
+    assert world.answering == digest("1")
+    world.settle()
+    assert world.status.champion
+    assert world.status.champion.version == 1, "version 2 is not tried instead"
+    assert world.add(4)
+    world.settle()
+    assert world.status.champion.version == 4, "a newer one is"
+
+
+def test_rollback_of_a_settled_service_verifies_the_former_version_first() -> None:
+    world = serving_world()
+    world.add(2)
+    world.settle()
+    assert world.ask("rollback") == "Done"
+    assert world.answering == digest("2"), "not before it is verified"
+    world.settle()
+    assert world.answering == digest("1")
+    assert world.status.history[0].reason == "ReturnedByHand"
+
+
+def test_rollback_names_any_earlier_version() -> None:
+    world = serving_world()
+    for version in (2, 3):
+        world.add(version)
+        world.settle()
+    assert world.ask("rollback", version=1) == "Done"
+    world.settle()
+    assert world.status.champion
+    assert world.status.champion.version == 1
+
+
+@pytest.mark.parametrize(("version", "why"), [(7, "no ModelVersion"), (1, "answers already")])
+def test_rollback_to_nowhere_is_refused(version: int, why: str) -> None:
+    world = serving_world()
+    assert world.ask("rollback", version=version) == "Refused"
+    assert why in refusal(world)
+
+
+def test_rollback_while_versions_are_compared_points_to_abort() -> None:
+    world = comparing_world()
+    assert world.ask("rollback") == "Refused"
+    assert "regnant abort" in refusal(world)
+
+
+def test_who_asked_for_what_is_announced() -> None:
+    world = comparing_world()
+    world.ask("pause")
+    assert any(one.message.startswith("pause (ada)") for one in world.announced)
