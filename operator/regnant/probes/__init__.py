@@ -1,4 +1,4 @@
-"""What the operator asks running pods over HTTP, and the only importer of httpx in it.
+"""What the operator asks running pods over HTTP, and by what client.
 
     router.py       asks a router which configuration it has, what it counted, and lets a version
                     prove itself through it

@@ -1,18 +1,23 @@
 """One question to one pod over HTTP, and its whole answer or one of our errors.
 
 Everything that is asked of pods goes through here, so every answer is bounded in size and time, and
-whatever httpx raises has become a `ProbeError`. What an answer means is read elsewhere.
+whatever the client raises has become a `ProbeError`. What an answer means is read elsewhere.
+
+While a rollout is open every pod of it is asked each second, so a question must be cheap: with
+aiohttp it costs a tenth of what it does with httpx, and its pool does not grow slow with its size.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-import httpx
+import aiohttp
+from yarl import URL
 
 from regnant.probes.errors import AnswerError, NoAnswerError, UnreachableError
 
@@ -23,6 +28,7 @@ _NOBODY_ANSWERS = {
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
+_SILENT = aiohttp.SocketTimeoutError
 _LONGEST_DETAIL = 512
 
 
@@ -32,7 +38,7 @@ class Answer:
 
     path: str
     status: int
-    headers: httpx.Headers
+    headers: Mapping[str, str]
     body: bytes
 
     def document(self) -> dict[str, Any]:
@@ -53,11 +59,22 @@ class Answer:
         return f"HTTP {self.status}: {self.body.decode(errors='replace').strip()[:_LONGEST_DETAIL]}"
 
 
+@asynccontextmanager
+async def open_session(patience: float) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client for all pods; one that is silent for so many seconds has not answered."""
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=1.0, sock_read=patience),
+    ) as session:
+        yield session
+
+
 class Pods:
     """Pods that listen on the same port."""
 
-    def __init__(self, client: httpx.AsyncClient, port: int) -> None:
-        self._client = client
+    def __init__(self, session: aiohttp.ClientSession, port: int) -> None:
+        self._session = session
         self._port = port
 
     async def ask(
@@ -77,13 +94,14 @@ class Pods:
             AnswerError: any other status, or more than can be meant.
         """
         host = f"[{pod_ip}]" if ":" in pod_ip else pod_ip
-        request = self._client.build_request(
-            method, f"http://{host}:{self._port}{path}", headers=headers, content=body
-        )
+        url = URL(f"http://{host}:{self._port}{path}", encoded=True)
         try:
-            answer = await self._send(request, path)
-        except httpx.HTTPError as error:
-            kind = NoAnswerError if isinstance(error, httpx.ReadTimeout) else UnreachableError
+            async with self._session.request(
+                method, url, headers=headers, data=body, allow_redirects=False
+            ) as response:
+                answer = Answer(path, response.status, response.headers, await _whole(response))
+        except (aiohttp.ClientError, OSError) as error:
+            kind = NoAnswerError if isinstance(error, _SILENT) else UnreachableError
             detail = str(error) or type(error).__name__
             raise kind(f"{method} {path} at {pod_ip}: {detail}") from error
         if answer.status in _NOBODY_ANSWERS:
@@ -92,14 +110,11 @@ class Pods:
             raise AnswerError(f"{method} {path}: {answer}")
         return answer
 
-    async def _send(self, request: httpx.Request, path: str) -> Answer:
-        response = await self._client.send(request, stream=True)
-        try:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise AnswerError(f"{path}: the answer is longer than {MAX_ANSWER_BYTES} bytes")
-        finally:
-            await response.aclose()
-        return Answer(path, response.status_code, response.headers, bytes(body))
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise AnswerError(f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
+    return bytes(body)

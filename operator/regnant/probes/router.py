@@ -7,25 +7,26 @@ without the fallback that protects users, so that an answer is that version's ow
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import quote
 
-import httpx
+import aiohttp
 
 from regnant.manifests.router_config.place import VERIFICATION_PORT
 from regnant.manifests.router_config.routes import VERSION_HEADER
 from regnant.manifests.server import PORT as SERVER_PORT
 from regnant.probes.comparison import Tensor, Tolerance, first_difference, read_tensors
 from regnant.probes.errors import AnswerError, ProbeError
-from regnant.probes.pods import Answer, Pods
+from regnant.probes.pods import Answer, Pods, open_session
 from regnant.probes.server import Servers
 from regnant.probes.statistics import Discovery, HostTries, read_discovery, read_tries
 
 GOLDEN_ROWS = 16
+PATIENCE = 5.0
+"""Seconds that a pod may be silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +60,26 @@ class Prober:
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        session: aiohttp.ClientSession,
         *,
         port: int = VERIFICATION_PORT,
         server_port: int = SERVER_PORT,
     ) -> None:
-        self._routers = Pods(client, port)
-        self.servers = Servers(client, port=server_port)
+        self._routers = Pods(session, port)
+        self.servers = Servers(session, port=server_port)
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, *, port: int = VERIFICATION_PORT, server_port: int = SERVER_PORT
+        cls,
+        *,
+        port: int = VERIFICATION_PORT,
+        server_port: int = SERVER_PORT,
+        patience: float = PATIENCE,
     ) -> AsyncIterator[Self]:
         """A prober with a client of its own, which uses no proxy: pods are asked directly."""
-        limits = httpx.Timeout(5.0, connect=1.0)
-        async with httpx.AsyncClient(timeout=limits, trust_env=False) as client:
-            yield cls(client, port=port, server_port=server_port)
+        async with open_session(patience) as session:
+            yield cls(session, port=port, server_port=server_port)
 
     async def router_revision(self, pod_ip: str) -> str | None:
         """The revision of the routes that a router has; None where it cannot be told."""
@@ -149,7 +153,7 @@ class Prober:
             UnreachableError: it did not answer.
             AnswerError: the answer is not Envoy's.
         """
-        wanted = "|".join(re.escape(name) for name in clusters)
+        wanted = "|".join(clusters)
         path = f"/envoy/clusters?format=json&filter={quote(f'^({wanted})$')}"
         return read_tries(await self._routers.ask("GET", pod_ip, path), clusters)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import aiohttp
 
 from regnant.api.rollout_status import MAX_BUCKETS
 from regnant.manifests.server import PORT
@@ -76,8 +76,8 @@ class OutcomePage:
 class Servers:
     """Asks server pods by their addresses."""
 
-    def __init__(self, client: httpx.AsyncClient, *, port: int = PORT) -> None:
-        self._pods = Pods(client, port)
+    def __init__(self, session: aiohttp.ClientSession, *, port: int = PORT) -> None:
+        self._pods = Pods(session, port)
 
     async def statistics(self, pod_ip: str, digest: str) -> ServerStatistics:
         """The counts of the server of this bundle.

@@ -7,10 +7,9 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 
-from regnant.probes import Prober, Target, UnreachableError
+from regnant.probes import NoAnswerError, Prober, Target, UnreachableError
 from tests.unit.probes.scripted_pod import DIGEST, Answer, ScriptedPod, scripted_pod
 
 GOLDEN = "/regnant/v1/golden"
@@ -151,6 +150,6 @@ async def test_a_pod_that_is_not_there_proves_nothing(unused_tcp_port: int) -> N
 
 async def test_a_pod_that_hangs_is_not_waited_for(pod: ScriptedPod) -> None:
     pod.answers[GOLDEN].hangs = True
-    async with httpx.AsyncClient(timeout=0.05, trust_env=False) as client:
-        with pytest.raises(UnreachableError, match="ReadTimeout"):
-            await Prober(client, port=pod.port).verify("127.0.0.1", TARGET)
+    async with Prober.open(port=pod.port, patience=0.05) as prober:
+        with pytest.raises(NoAnswerError, match="Timeout"):
+            await prober.verify("127.0.0.1", TARGET)
