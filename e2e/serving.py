@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ from e2e import bundles
 from e2e.harness import Cluster, Manifest, condition_of
 from e2e.namespaces import Namespaces
 from e2e.python_pod import python_pod
-from e2e.traffic import Outcome, Users
+from e2e.traffic import Crowd, Outcome, Users
 
 MODEL = "line"
 LABELS = "app.kubernetes.io/managed-by=regnant"
@@ -133,14 +133,16 @@ class Service:
         replicas: int = 1,
         routers: int = 1,
         pin: int | None = None,
+        rollout: Manifest | None = None,
+        server: Manifest | None = None,
     ) -> None:
-        """Say how it is to be."""
-        rollout = {"watch": {"duration": watch}, "progressDeadline": deadline}
+        """Say how it is to be; `rollout` and `server` are more fields of those parts."""
+        usual = {"watch": {"duration": watch}, "progressDeadline": deadline}
         spec: Manifest = {
             "modelName": self.model,
-            "server": {"replicas": replicas},
+            "server": {"replicas": replicas} | (server or {}),
             "router": {"replicas": routers},
-            "rollout": rollout,
+            "rollout": usual | (rollout or {}),
         }
         if pin is not None:
             spec["champion"] = {"version": pin}
@@ -150,9 +152,34 @@ class Service:
         """Change some fields of the spec, by their names in it."""
         self.cluster.patch("inferenceservice", self.name, self.namespace, {"spec": spec})
 
-    def release(self, number: int, artifact: Manifest) -> None:
+    def act(self, action: str, *, transition: str | None = None, version: int = 0) -> Manifest:
+        """Ask for something at once, as `kubectl regnant` does; gives the operator's answer.
+
+        It is bound to the rollout that is open, unless another one is named.
+        """
+        seen = self.status.get("rollout", {}).get("id", "") if transition is None else transition
+        asked = {"id": uuid.uuid4().hex, "action": action, "transition": seen, "by": "e2e"}
+        if version:
+            asked["version"] = version
+        self.annotate(json.dumps(asked))
+        status = self.wait_until(
+            f"{action} is answered", lambda found: _answered(found) == asked["id"]
+        )
+        answer: Manifest = status["lastAction"]
+        return answer
+
+    def annotate(self, action: str) -> None:
+        """Write the annotation that asks for an action."""
+        change = {"metadata": {"annotations": {"regnant.dev/action": action}}}
+        self.cluster.patch("inferenceservice", self.name, self.namespace, change)
+
+    def release(
+        self, number: int, artifact: Manifest, *, interface: Manifest | None = None
+    ) -> None:
         """Register a bundle as a version of the model line."""
-        spec = {"modelName": self.model, "version": number, "artifact": artifact}
+        spec: Manifest = {"modelName": self.model, "version": number, "artifact": artifact}
+        if interface:
+            spec["interface"] = interface
         name = self.version_name(number)
         self.cluster.apply(_resource("ModelVersion", name, spec), self.namespace)
 
@@ -185,7 +212,7 @@ class Service:
 
     def wait_for_champion(self, number: int, *, seconds: float = PATIENCE) -> Manifest:
         """Return when that version answers; gives the status."""
-        return self._wait(
+        return self.wait_until(
             f"version {number} is the champion",
             lambda status: status.get("champion", {}).get("version") == number,
             seconds,
@@ -193,15 +220,29 @@ class Service:
 
     def wait_until_settled(self, *, seconds: float = PATIENCE) -> Manifest:
         """Return when no takeover is under way and no server is being retired."""
-        return self._wait(
+        return self.wait_until(
             "it has settled",
             lambda status: not status.get("rollout") and not status.get("retiring"),
             seconds,
         )
 
+    def wait_for_phase(self, phase: str, *, seconds: float = PATIENCE) -> Manifest:
+        """Return when it is in that phase; gives the status."""
+        return self.wait_until(
+            f"it is {phase}", lambda status: status.get("phase") == phase, seconds
+        )
+
+    def wait_for_weight(self, weight: int, *, seconds: float = PATIENCE) -> Manifest:
+        """Return when every router was seen to give the candidate that much; gives the status."""
+        return self.wait_until(
+            f"the candidate is given {weight} %",
+            lambda status: _counted_weight(status) == weight,
+            seconds,
+        )
+
     def wait_for_rejection(self, number: int, *, seconds: float = PATIENCE) -> Manifest:
         """Return when that version was turned down; gives the entry of `status.rejected`."""
-        status = self._wait(
+        status = self.wait_until(
             f"version {number} is rejected", lambda found: _rejection(found, number), seconds
         )
         found = _rejection(status, number)
@@ -235,7 +276,10 @@ class Service:
         )
         return self.condition("UpToDate")
 
-    def _wait(self, what: str, holds: Any, seconds: float) -> Manifest:
+    def wait_until(
+        self, what: str, holds: Callable[[Manifest], object], seconds: float = PATIENCE
+    ) -> Manifest:
+        """Return when the status is so; gives the status."""
         found = self.cluster.wait_for_object(
             "inferenceservice",
             self.name,
@@ -249,16 +293,17 @@ class Service:
 
     # What is seen from outside
 
-    def send_users(self, *, per_second: float = 50) -> Load:
-        """Users who ask at a steady pace until the load is stopped."""
+    def send_users(self, *, per_second: float = 50, body: Any = None, **crowd: Any) -> Load:
+        """Users who ask at a steady pace until the load is stopped; `crowd` are fields of Crowd."""
         users = Users(self.cluster, self.namespace, f"users-{uuid.uuid4().hex[:6]}")
-        users.start(f"{self.url}/infer", bundles.request(), per_second=per_second, seconds=1200)
+        asked = Crowd(body or bundles.request(), per_second, **crowd)
+        users.start_crowd(f"{self.url}/infer", asked, seconds=1200)
         return Load(users)
 
     @contextmanager
-    def users(self, *, per_second: float = 50) -> Iterator[Load]:
+    def users(self, *, per_second: float = 50, body: Any = None, **crowd: Any) -> Iterator[Load]:
         """Users who ask until the block ends."""
-        load = self.send_users(per_second=per_second)
+        load = self.send_users(per_second=per_second, body=body, **crowd)
         yield load
         load.stop()
 
@@ -285,7 +330,7 @@ class Load:
 
     def __init__(self, users: Users) -> None:
         self._users = users
-        self.outcome = Outcome(0, {}, {}, {})
+        self.outcome = Outcome()
 
     def stop(self) -> None:
         """Wait for the last answers."""
@@ -307,6 +352,19 @@ def shared_namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterat
     if request.session.testsfailed > failed_before:
         namespaces.dump("one of the module's tests failed")
     namespaces.delete()
+
+
+def _answered(status: Manifest) -> str:
+    """The id of the action that was answered last."""
+    found: str = status.get("lastAction", {}).get("id", "")
+    return found
+
+
+def _counted_weight(status: Manifest) -> int:
+    """The weight of the step that is being counted; 0 outside of a step."""
+    stage = status.get("rollout", {}).get("stage", {})
+    found: int = stage.get("step", {}).get("weight", 0) if "evidence" in stage else 0
+    return found
 
 
 def _rejection(status: Manifest, number: int) -> Manifest | None:

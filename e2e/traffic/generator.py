@@ -1,74 +1,176 @@
 """An open-loop load: requests leave at their times, whether or not earlier ones were answered.
 
 A closed loop waits for a slow server and so hides what its users meet; this one does not. It runs
-inside a pod, with nothing but the standard library: every request is counted by its outcome, and by
-the version that answered. It stops by itself after its time, or at SIGTERM, and prints one line of
-JSON at the end.
+inside a pod, with nothing but the standard library: every request is counted by its outcome, by the
+version that answered and by the second in which it was sent. It stops by itself after its time, or
+at SIGTERM, and prints one line of JSON at the end. `crowd.json` holds the fields of `Crowd`.
 
-    python generator.py URL BODY_FILE REQUESTS_PER_SECOND SECONDS
+    python generator.py URL CROWD_FILE SECONDS
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT_SECONDS = 30
 MOST_CONNECTIONS = 512
+MOST_SHOWN = 20
+"""Failures that are told in full, and different answers that are told apart."""
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Who asks, what and how often."""
+
+    body: Any
+    """What is asked about."""
+    per_second: float
+    """How many requests leave in a second, all people together."""
+    people: int = 0
+    """How many people ask, one after the other; none are told apart when 0."""
+    header: str = ""
+    """The header by which a person is known."""
+    keeps_cookies: bool = False
+    """Whether each person sends back the cookies that they were given."""
+
+
+@dataclass
+class Person:
+    """One user: what they send along, and who answered them, whenever that changed."""
+
+    name: str
+    cookies: dict[str, str] = field(default_factory=dict)
+    answered_by: list[tuple[float, str]] = field(default_factory=list)
+    last_sent: float = 0.0
+
+
+@dataclass
+class Tally:
+    """What became of every request."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    versions: Counter[str] = field(default_factory=Counter)
+    seconds: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    timeline: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    answers: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    failures: list[dict[str, object]] = field(default_factory=list)
+
+    def add(self, sent: float, took: float, outcome: str, version: str, text: str) -> None:
+        """Count one request, that was answered or not."""
+        self.outcomes[outcome] += 1
+        self.seconds[version].append(took)
+        self.timeline[int(sent)][version] += 1
+        if version:
+            self.versions[version] += 1
+        if outcome == "200":
+            known = self.answers[version]
+            value = _value(text)
+            known[value if value in known or len(known) < MOST_SHOWN else "others"] += 1
+        elif len(self.failures) < MOST_SHOWN:
+            shown = {"at": sent, "outcome": outcome, "version": version, "text": text[:300]}
+            self.failures.append(shown)
+
+    def to_document(self, people: list[Person]) -> dict[str, object]:
+        """All that is told at the end."""
+        every = sorted(time for times in self.seconds.values() for time in times)
+        return {
+            "sent": sum(self.outcomes.values()),
+            "outcomes": self.outcomes,
+            "versions": self.versions,
+            "milliseconds": _quantiles(every),
+            "milliseconds_by_version": {
+                version: _quantiles(sorted(times)) for version, times in self.seconds.items()
+            },
+            "timeline": self.timeline,
+            "answers": self.answers,
+            "failures": self.failures,
+            "people": {one.name: one.answered_by for one in people},
+        }
 
 
 class Load:
-    """One run: a target, a schedule and what became of every request."""
+    """One run: a target, a crowd and what became of every request."""
 
-    def __init__(self, url: str, body: bytes) -> None:
+    def __init__(self, url: str, crowd: Crowd) -> None:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "", parts.port or 80
-        path = parts.path or "/"
-        head = (
-            f"POST {path} HTTP/1.1\r\nhost: {self._host}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\n\r\n"
+        self._crowd = crowd
+        self._body = json.dumps(crowd.body).encode()
+        self._head = (
+            f"POST {parts.path or '/'} HTTP/1.1\r\nhost: {self._host}\r\n"
+            f"content-type: application/json\r\ncontent-length: {len(self._body)}\r\n"
         )
-        self._request = head.encode() + body
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
         self._slots = asyncio.Semaphore(MOST_CONNECTIONS)
-        self.outcomes: Counter[str] = Counter()
-        self.versions: Counter[str] = Counter()
-        self.seconds: list[float] = []
+        self.people = [Person(f"person-{number}") for number in range(crowd.people)]
+        self.tally = Tally()
         self.stopped = False
 
-    async def run(self, rate: float, seconds: float) -> None:
-        """Send for so long, at that rate; wait for every answer."""
-        start = time.monotonic()
+    async def run(self, seconds: float) -> None:
+        """Send for so long; wait for every answer."""
+        start, rate = time.monotonic(), self._crowd.per_second
         tasks: set[asyncio.Task[None]] = set()
         for number in range(int(rate * seconds)):
             due = start + number / rate
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             if self.stopped:
                 break
-            task = asyncio.create_task(self._one(due))
+            person = self.people[number % len(self.people)] if self.people else None
+            task = asyncio.create_task(self._one(due, person))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
         await asyncio.gather(*tasks)
+        for _, writer in self._idle:
+            await _close(writer)
 
-    async def _one(self, due: float) -> None:
+    async def _one(self, due: float, person: Person | None) -> None:
+        status, headers, text = "", dict[str, str](), ""
         async with self._slots:
+            sent = time.time()
             try:
-                outcome = await asyncio.wait_for(self._exchange(), TIMEOUT_SECONDS)
+                exchange = self._exchange(self._request(person))
+                status, headers, text = await asyncio.wait_for(exchange, TIMEOUT_SECONDS)
             except TimeoutError:
-                outcome = "timeout"
+                status = "timeout"
             except (OSError, asyncio.IncompleteReadError, ValueError) as error:
-                outcome = type(error).__name__
-        self.outcomes[outcome] += 1
+                status = type(error).__name__
+        version = headers.get("x-regnant-version", "")
         # From the time it was due, not sent: waiting for a connection is the user's time too.
-        self.seconds.append(time.monotonic() - due)
+        self.tally.add(sent, time.monotonic() - due, status, version, text)
+        if person:
+            self._remember(person, sent, headers)
 
-    async def _exchange(self) -> str:
+    def _request(self, person: Person | None) -> bytes:
+        lines = self._head
+        if person and self._crowd.header:
+            lines += f"{self._crowd.header}: {person.name}\r\n"
+        if person and person.cookies:
+            pairs = "; ".join(f"{name}={value}" for name, value in person.cookies.items())
+            lines += f"cookie: {pairs}\r\n"
+        return f"{lines}\r\n".encode() + self._body
+
+    def _remember(self, person: Person, sent: float, headers: dict[str, str]) -> None:
+        version = headers.get("x-regnant-version", "")
+        if self._crowd.keeps_cookies and "set-cookie" in headers:
+            name, _, value = headers["set-cookie"].partition(";")[0].partition("=")
+            person.cookies[name] = value
+        if not version or sent < person.last_sent:
+            return
+        person.last_sent = sent
+        if not person.answered_by or person.answered_by[-1][1] != version:
+            person.answered_by.append((sent, version))
+
+    async def _exchange(self, request: bytes) -> tuple[str, dict[str, str], str]:
         """One request on a kept connection; a new one when the server closed it in the meantime."""
         while self._idle:
             reader, writer = self._idle.pop()
@@ -76,17 +178,25 @@ class Load:
                 break
         else:
             reader, writer = await asyncio.open_connection(self._host, self._port)
-        writer.write(self._request)
-        await writer.drain()
-        head = await reader.readuntil(b"\r\n\r\n")
-        status, headers = _parse(head)
-        await reader.readexactly(int(headers.get("content-length", "0")))
-        self.versions[headers.get("x-regnant-version", "none")] += 1
-        if headers.get("connection") == "close":
-            writer.close()
-        else:
-            self._idle.append((reader, writer))
-        return status
+        is_kept = False
+        try:
+            writer.write(request)
+            await writer.drain()
+            status, headers = _parse(await reader.readuntil(b"\r\n\r\n"))
+            body = await reader.readexactly(int(headers.get("content-length", "0")))
+            is_kept = headers.get("connection") != "close"
+        finally:
+            if is_kept:
+                self._idle.append((reader, writer))
+            else:
+                writer.close()
+        return status, headers, body.decode("utf-8", "replace")
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 def _parse(head: bytes) -> tuple[str, dict[str, str]]:
@@ -95,27 +205,30 @@ def _parse(head: bytes) -> tuple[str, dict[str, str]]:
     return lines[0].split(" ", 2)[1], {name.lower(): value.strip() for name, value in pairs}
 
 
-async def main(url: str, body: bytes, rate: str, seconds: str) -> None:
-    """Run the load and print what became of it."""
-    load = Load(url, body)
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, setattr, load, "stopped", True)  # noqa: FBT003
-    await load.run(float(rate), float(seconds))
-    times = sorted(load.seconds)
-    quantiles = {
+def _value(text: str) -> str:
+    """The first number of the first output, by which versions are told apart."""
+    with contextlib.suppress(ValueError, LookupError, TypeError):
+        return json.dumps(json.loads(text)["outputs"][0]["data"][0])
+    return "unreadable"
+
+
+def _quantiles(times: list[float]) -> dict[str, float]:
+    return {
         name: round(times[min(len(times) - 1, int(len(times) * part))] * 1000, 2)
         for name, part in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
         if times
     }
-    said = {
-        "sent": sum(load.outcomes.values()),
-        "outcomes": load.outcomes,
-        "versions": load.versions,
-        "milliseconds": quantiles,
-    }
-    print(json.dumps(said), flush=True)
+
+
+async def main(url: str, crowd: Crowd, seconds: str) -> None:
+    """Run the load and print what became of it."""
+    load = Load(url, crowd)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, setattr, load, "stopped", True)  # noqa: FBT003
+    await load.run(float(seconds))
+    print(json.dumps(load.tally.to_document(load.people)), flush=True)
 
 
 if __name__ == "__main__":
-    target, body_file, *pace = sys.argv[1:]
-    asyncio.run(main(target, Path(body_file).read_bytes(), *pace))
+    target, crowd_file, limit = sys.argv[1:]
+    asyncio.run(main(target, Crowd(**json.loads(Path(crowd_file).read_text())), limit))
