@@ -1,0 +1,124 @@
+"""What a person could do now: commands that would be accepted, and what each would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from regnant.cli.standing import Standing, Wait, held_by_pin, next_weight
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One thing to do."""
+
+    command: str
+    effect: str
+
+
+def choices(seen: Standing, program: str) -> tuple[Choice, ...]:
+    """What would make a difference now, the most likely first."""
+    rollout = seen.service.status.rollout
+    if not seen.service.status.phase:
+        return ()
+    if rollout is None:
+        return tuple(_settled(seen, program))
+    if rollout.rollback or (rollout.promoting_at and not rollout.promoted_at):
+        return (_look(seen, program),)
+    if rollout.promoted_at:
+        return tuple(_watched(seen, program))
+    if seen.progress:
+        return tuple(_staged(seen, program))
+    return (
+        Choice(_command(seen, program, "abort"), f"turns {seen.candidate} down"),
+        _look(seen, program),
+    )
+
+
+def former_version(seen: Standing) -> int | None:
+    """The last version before the champion that was not turned down since."""
+    status = seen.service.status
+    bad = {one.digest for one in status.rejected}
+    bad |= {status.champion.digest} if status.champion else set()
+    return next((one.version for one in status.history if one.digest not in bad), None)
+
+
+def _command(seen: Standing, program: str, words: str, rest: str = "") -> str:
+    tail = f" {rest}" if rest else ""
+    return f"{program} {words} {seen.service.name} -n {seen.service.namespace}{tail}"
+
+
+def _look(seen: Standing, program: str) -> Choice:
+    return Choice(_command(seen, program, "status", "--watch"), "shows it live")
+
+
+def _staged(seen: Standing, program: str) -> Iterator[Choice]:
+    stage = seen.progress.stage if seen.progress else None
+    weight = next_weight(seen.service, stage.weight if stage else 0)
+    if seen.wait is Wait.RESUME:
+        yield _resume(seen, program)
+    if weight:
+        yield Choice(
+            _command(seen, program, "promote"),
+            f"goes on to the next step, {weight} of 100 requests, without waiting",
+        )
+    if not held_by_pin(seen.service):
+        yield Choice(
+            _command(seen, program, "promote", "--full" if weight else ""),
+            f"gives {seen.candidate} all requests{'' if _proven(seen) else ', without more proof'}",
+        )
+    else:
+        yield Choice(
+            "change or remove spec.champion", f"lets {seen.candidate} take over once it is proven"
+        )
+    yield Choice(
+        _command(seen, program, "abort"),
+        f"takes all traffic from {seen.candidate} and turns it down; {seen.champion} answers",
+    )
+    if not seen.paused:
+        yield Choice(_command(seen, program, "pause"), "holds it where it is")
+    yield _look(seen, program)
+
+
+def _proven(seen: Standing) -> bool:
+    """Whether the candidate has shown all that is asked for before it takes over."""
+    return seen.progress is not None and seen.progress.is_last and seen.progress.complete
+
+
+def _resume(seen: Standing, program: str) -> Choice:
+    if seen.paused_by_spec:
+        return Choice("set spec.rollout.paused to false", "lets it go on")
+    return Choice(_command(seen, program, "resume"), "lets it go on")
+
+
+def _watched(seen: Standing, program: str) -> Iterator[Choice]:
+    if seen.previous:
+        yield Choice(
+            _command(seen, program, "rollback"),
+            f"returns all traffic to {seen.previous} at once",
+        )
+    yield _look(seen, program)
+
+
+def _settled(seen: Standing, program: str) -> Iterator[Choice]:
+    status, spec = seen.service.status, seen.service.spec
+    if not seen.available and status.champion:
+        labels = f"-n {seen.service.namespace} -l regnant.dev/owner={seen.service.name}"
+        yield Choice(f"kubectl get pods {labels}", "shows the pods behind it and their state")
+    champion = status.champion.version if status.champion else 0
+    for one in status.rejected[:1]:
+        # Refused for versions behind the champion.
+        if one.version > champion:
+            yield Choice(
+                _command(seen, program, "retry", str(one.version)),
+                f"lets {seen.service.version(one.version)} try again, as it is",
+            )
+    if spec.champion:
+        yield Choice("change or remove spec.champion", "lets another version answer")
+        return
+    former = former_version(seen)
+    if champion and former:
+        yield Choice(
+            _command(seen, program, "rollback", f"--to {former}"),
+            f"returns to {seen.service.version(former)}, once it is verified again",
+        )
