@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import accumulate
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,4 @@ class Histogram:
 
     def quantile_bucket(self, quantile: float) -> int:
         """The bucket in which the quantile lies at face value."""
-        below, needed = 0, quantile * self.total
-        for index, count in enumerate(self.counts):
-            below += count
-            if below >= needed:
-                return index
-        return len(self.counts) - 1
+        return bisect_left(list(accumulate(self.counts)), quantile * self.total)

@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from regnant.evidence.counts import Proportion
 from regnant.evidence.roots import bracket_root
 
-_RELATIVE_TOLERANCE = 1e-9
+_TOLERANCE = 1e-7
+_STEP = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +103,21 @@ def furthest(pulls: Sequence[Pull], floor: float) -> list[float]:
     if all(pull.is_free for pull in pulls):
         return [pull.end for pull in pulls]
 
-    def slack(log_force: float) -> float:
-        force = math.exp(log_force)
-        return sum(log_likelihood(pull.count, pull.rate(force)) for pull in pulls) - floor
+    best = sum(log_likelihood(pull.count, pull.count.estimate) for pull in pulls)
+    allowed = best - floor
 
-    start = 0.5 * math.log(sum(pull.count.total for pull in pulls))
-    low, high = start - 1.0, start + 1.0
-    while slack(low) < 0:
-        low -= 4.0
-    while slack(high) > 0:
-        high += 4.0
-    _, force = bracket_root(slack, low, high, _RELATIVE_TOLERANCE)
-    return [pull.rate(math.exp(force)) for pull in pulls]
+    def slack(log_force: float) -> float:
+        """Falls almost in a straight line: the loss grows like a power of the force."""
+        force = math.exp(log_force)
+        loss = best - sum(log_likelihood(pull.count, pull.rate(force)) for pull in pulls)
+        return math.log(allowed) - math.log(loss) if loss > 0.0 else math.inf
+
+    low = math.log(allowed / len(pulls))  # no rate moves by more than 1, so less force loses less
+    high = max(low, 0.5 * math.log(sum(pull.count.total for pull in pulls))) + _STEP
+    while slack(high) > 0.0:
+        low, high = high, high + _STEP
+    _, log_force = bracket_root(slack, low, high, _TOLERANCE)
+    return [pull.rate(math.exp(log_force)) for pull in pulls]
 
 
 def _log_beta(a: float, b: float) -> float:
