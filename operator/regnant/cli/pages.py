@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -23,23 +22,22 @@ _INDENT = (0, 0, 0, 2)
 
 def services(found: Iterable[Standing], *, namespaces: bool) -> RenderableType:
     """All services in one table."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", collapse_padding=True)
     heads = (*(("NAMESPACE",) if namespaces else ()), "NAME", "PHASE", "CHAMPION", "CANDIDATE")
-    rows = [_cells(seen, namespaces=namespaces) for seen in found]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for place, head in enumerate((*heads, "SHARE")):
-        # Only the last column gives way where the terminal is narrow.
-        widest = max((len(row[place]) for row in rows), default=0)
-        table.add_column(head, no_wrap=True, min_width=max(widest, len(head)))
-    table.add_column("WAITS FOR", no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        table.add_row(*row)
+    for head in heads:
+        table.add_column(head, no_wrap=True)
+    # Only the last column gives way where the terminal is narrow; its cells are cut, not wrapped.
+    table.add_column("WAITS FOR")
+    for seen in found:
+        table.add_row(*_cells(seen, namespaces=namespaces))
     return table
 
 
 def _cells(seen: Standing, *, namespaces: bool) -> tuple[Text | str, ...]:
     place = (seen.service.namespace,) if namespaces else ()
-    names = (seen.service.name, _phase(seen), seen.champion or "-", seen.candidate or "-")
-    return (*place, *names, _share(seen), _waits(seen))
+    names = (seen.service.name, _phase(seen), seen.champion or "-", _candidate(seen))
+    waits = Text(_waits(seen), no_wrap=True, overflow="ellipsis")
+    return (*place, *names, waits)
 
 
 def explanation(seen: Standing, said: Explanation) -> RenderableType:
@@ -119,12 +117,13 @@ def _phase(seen: Standing) -> Text:
     return words.append(", paused", style="bold yellow") if seen.paused else words
 
 
-def _share(seen: Standing) -> str:
+def _candidate(seen: Standing) -> str:
+    """The candidate and what it is given."""
     rollout = seen.service.status.rollout
     if rollout is None:
         return "-"
     shares = {share.version: share.percent for share in seen.service.status.traffic}
-    return f"{shares.get(rollout.to.version, 0)} %"
+    return f"{seen.candidate} {shares.get(rollout.to.version, 0)} %"
 
 
 def _waits(seen: Standing) -> str:

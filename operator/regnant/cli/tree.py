@@ -41,7 +41,7 @@ def tree(seen: Standing, console: Console) -> Tree:
 
 def phase(seen: Standing) -> Text:
     """The phase in its colour."""
-    words = seen.phase or "not looked at yet"
+    words = seen.phase or "Unseen"
     return Text(words, style=PHASE_STYLES.get(seen.phase, "cyan"))
 
 
