@@ -148,8 +148,8 @@ class Service:
             spec["champion"] = {"version": pin}
         self.cluster.apply(_resource("InferenceService", self.name, spec), self.namespace)
 
-    def change(self, **spec: Manifest) -> None:
-        """Change some fields of the spec, by their names in it."""
+    def change(self, **spec: Manifest | None) -> None:
+        """Change some fields of the spec, by their names in it; None removes one."""
         self.cluster.patch("inferenceservice", self.name, self.namespace, {"spec": spec})
 
     def act(self, action: str, *, transition: str | None = None, version: int = 0) -> Manifest:
@@ -224,6 +224,12 @@ class Service:
             "it has settled",
             lambda status: not status.get("rollout") and not status.get("retiring"),
             seconds,
+        )
+
+    def wait_until_decided(self, *, seconds: float = PATIENCE) -> Manifest:
+        """Return when no rollout is open; servers may still be on their way out."""
+        return self.wait_until(
+            "no rollout is open", lambda status: not status.get("rollout"), seconds
         )
 
     def wait_for_phase(self, phase: str, *, seconds: float = PATIENCE) -> Manifest:

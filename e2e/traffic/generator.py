@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import socket
 import sys
 import time
 from collections import Counter, defaultdict
@@ -103,11 +104,13 @@ class Load:
 
     def __init__(self, url: str, crowd: Crowd) -> None:
         parts = urlsplit(url)
-        self._host, self._port = parts.hostname or "", parts.port or 80
+        host = parts.hostname or ""
+        # Asked once: this load is about the service, not about the cluster's DNS.
+        self._address, self._port = socket.gethostbyname(host), parts.port or 80
         self._crowd = crowd
         self._body = json.dumps(crowd.body).encode()
         self._head = (
-            f"POST {parts.path or '/'} HTTP/1.1\r\nhost: {self._host}\r\n"
+            f"POST {parts.path or '/'} HTTP/1.1\r\nhost: {host}\r\n"
             f"content-type: application/json\r\ncontent-length: {len(self._body)}\r\n"
         )
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
@@ -177,7 +180,7 @@ class Load:
             if not reader.at_eof() and not writer.is_closing():
                 break
         else:
-            reader, writer = await asyncio.open_connection(self._host, self._port)
+            reader, writer = await asyncio.open_connection(self._address, self._port)
         is_kept = False
         try:
             writer.write(request)
