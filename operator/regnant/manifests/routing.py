@@ -87,8 +87,8 @@ class Routing:
     """How many of a hundred of the champion's requests the challenger gets a copy of."""
     sticky: Sticky | None = None
     attempt_timeout: timedelta | None = None
-    """How long one version may work on a request before the next one is asked; by default, and at
-    most, half of the request's time. The champion's own answers must take less, always."""
+    """How long a version that another one stands in for may work on a request; by default, and at
+    most, half of the request's time. The stand-in then gets no more, so it must need less."""
 
     def __post_init__(self) -> None:
         """Refuse a configuration that routers could not honour."""
@@ -135,7 +135,7 @@ class Routing:
 
     @property
     def try_timeout(self) -> timedelta:
-        """The time of each try."""
+        """The time of a try where there is a version to try next."""
         return self.request_timeout / 2 if self.attempt_timeout is None else self.attempt_timeout
 
     def variant(self, digest: str) -> Variant | None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import httpx
 from aiohttp import web
@@ -49,6 +49,13 @@ class Server:
     status: int = 200
     ready: bool = True
     delay: float = 0.0
+    padding: int = 0
+    fault: Literal["", "reset", "cut", "hang"] = ""
+    """What goes wrong instead of an answer: no head, half of a body, or nothing at all."""
+    hanging: int = 0
+    """How many requests hang."""
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set, to answer what hangs."""
     answered: int = 0
     headers: list[dict[str, str]] = field(default_factory=list)
     bodies: list[int] = field(default_factory=list)
@@ -61,7 +68,7 @@ class Server:
     def digest(self) -> str:
         return self.variant.digest
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         if request.path.endswith("/ready"):
             own = f"/versions/{self.version}/ready"
             status = 200 if self.ready else 503
@@ -71,7 +78,28 @@ class Server:
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         self.bodies.append(len(body))
         await asyncio.sleep(self.delay)
-        return web.json_response({"path": request.path}, status=self.status, headers=self.named)
+        if self.fault == "hang":
+            await self._hang()
+        elif self.fault:
+            return await self._break_off(request)
+        content = {"path": request.path, "padding": "x" * self.padding}
+        return web.json_response(content, status=self.status, headers=self.named)
+
+    async def _hang(self) -> None:
+        self.hanging += 1
+        try:
+            await self.released.wait()
+        finally:
+            self.hanging -= 1
+
+    async def _break_off(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={**self.named, "content-length": "1000"})
+        if request.transport is not None:
+            if self.fault == "cut":
+                await answer.prepare(request)
+                await answer.write(b"x" * 500)
+            request.transport.close()
+        return answer
 
     @property
     def named(self) -> dict[str, str]:
@@ -92,6 +120,7 @@ async def serving(server: Server) -> AsyncIterator[Server]:
     try:
         yield server
     finally:
+        server.released.set()
         await runner.cleanup()
 
 

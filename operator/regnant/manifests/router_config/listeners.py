@@ -11,14 +11,16 @@ from __future__ import annotations
 from typing import Any
 
 from regnant.manifests.router_config.bootstrap import ADMIN, config_source
-from regnant.manifests.router_config.place import Place, socket_address
+from regnant.manifests.router_config.place import MAX_BODY_BYTES, Place, socket_address
 from regnant.manifests.router_config.routes import (
     DELAY_FILTER,
     DOOR_HEADER,
     DRAIN_FILTER,
     OPERATOR,
     ROUTES,
+    TRY_FILTER,
     USERS,
+    WHOLE_FILTER,
 )
 
 _API = "type.googleapis.com/envoy.extensions"
@@ -30,7 +32,8 @@ _SERVER_ERROR = 500
 
 def listeners(place: Place) -> list[dict[str, Any]]:
     """`lds.json`."""
-    users = _manager(USERS, place, [_router()]) | _for_strangers()
+    filters = [_time_of_a_try(), _whole_requests(), _router()]
+    users = _manager(USERS, place, filters) | _for_strangers()
     operator = _manager(OPERATOR, place, [_drain(), _delay(), _router()])
     return [
         _listener(USERS, place, place.users_port, users),
@@ -157,6 +160,29 @@ def _router() -> dict[str, Any]:
     return {
         "name": "envoy.filters.http.router",
         "typed_config": {"@type": f"{_FILTERS}.router.v3.Router", "suppress_envoy_headers": True},
+    }
+
+
+def _time_of_a_try() -> dict[str, Any]:
+    """Sets headers where the share of a version says so; Envoy reads the time of a try from one.
+
+    A share can set headers by itself too, but only after the time was read.
+    """
+    return {
+        "name": TRY_FILTER,
+        "typed_config": {"@type": f"{_FILTERS}.header_mutation.v3.HeaderMutation"},
+    }
+
+
+def _whole_requests() -> dict[str, Any]:
+    """Waits for all of a request where the share of a version says so."""
+    return {
+        "name": WHOLE_FILTER,
+        "disabled": True,
+        "typed_config": {
+            "@type": f"{_FILTERS}.buffer.v3.Buffer",
+            "max_request_bytes": MAX_BODY_BYTES,
+        },
     }
 
 

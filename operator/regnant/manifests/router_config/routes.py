@@ -45,6 +45,8 @@ SHADOW_HEADER = "x-regnant-shadow"
 DRAIN_PATH = "/regnant/v1/drain"
 DRAIN_FILTER = "regnant.drain"
 DELAY_FILTER = "regnant.delay"
+TRY_FILTER = "regnant.try"
+WHOLE_FILTER = "regnant.whole-requests"
 _ADMIN_PAGES = {
     "/envoy/stats/prometheus": "/stats/prometheus",
     "/envoy/config_dump": "/config_dump",
@@ -55,6 +57,10 @@ _ADMIN_PAGES = {
     "%28cds%7Clds%7Croutes%29.%28version_text%7Cupdate_rejected%7Cupdate_failure%29%24",
 }
 _FAULT = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"
+_MUTATION = (
+    "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute"
+)
+_BUFFER = "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute"
 _ENABLED = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}}
 
 
@@ -110,7 +116,8 @@ def _answer_users(routing: Routing) -> list[dict[str, Any]]:
         return [{"match": match, **_text(HTTPStatus.SERVICE_UNAVAILABLE, message)}]
     action = {
         "timeout": _seconds(routing.request_timeout),
-        "retry_policy": {"per_try_timeout": _seconds(routing.try_timeout)},
+        # How often and where is the cluster's; that there is time for another is the route's.
+        "retry_policy": {"per_try_timeout": _seconds(routing.request_timeout / 2)},
         **_copies(routing),
     }
     weighted = {"clusters": [_share(routing, *share) for share in shares]}
@@ -135,15 +142,32 @@ def _shares(routing: Routing) -> list[tuple[Variant, int]]:
 
 
 def _share(routing: Routing, variant: Variant, weight: int) -> dict[str, Any]:
-    share = {"name": answering_cluster(variant), "weight": weight}
+    share: dict[str, Any] = {"name": answering_cluster(variant), "weight": weight}
+    filters: dict[str, Any] = {}
     challenger = routing.variant(routing.challenger)
+    if variant is challenger or routing.fallback:
+        filters[TRY_FILTER] = _time_of_a_try(routing.try_timeout)
     if variant is challenger:
         tries = _header(TRIES_HEADER, "%UPSTREAM_REQUEST_ATTEMPT_COUNT%")
-        return share | {"response_headers_to_add": [tries]}
-    if challenger and routing.shadow:
+        share["response_headers_to_add"] = [tries]
+    elif challenger and routing.shadow:
+        # What is copied while it still comes in comes in as slowly as the copy is read.
+        filters[WHOLE_FILTER] = {"@type": _BUFFER, "buffer": {"max_request_bytes": MAX_BODY_BYTES}}
         copy = _header(COPY_HEADER, shadow_cluster(challenger))
-        return share | {"request_headers_to_add": [copy]}
-    return share
+        share["request_headers_to_add"] = [copy]
+    return share | ({"typed_per_filter_config": filters} if filters else {})
+
+
+def _time_of_a_try(time: timedelta) -> dict[str, Any]:
+    """For a version that another one stands in for; nobody else's answers are cut short by it.
+
+    Not by hedging, though a slow stand-in would then be waited for: Envoy counts no hedged try as
+    failed, so a version that hangs would look well. Not by a limit of the version's own cluster:
+    it cuts off slow senders and readers too, and what is cut off there is not tried again.
+    """
+    milliseconds = str(max(1, round(time.total_seconds() * 1000)))
+    header = _header("x-envoy-upstream-rq-per-try-timeout-ms", milliseconds)
+    return {"@type": _MUTATION, "mutations": {"request_mutations": [{"append": header}]}}
 
 
 def _copies(routing: Routing) -> dict[str, Any]:

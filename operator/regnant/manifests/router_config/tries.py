@@ -5,8 +5,8 @@ a version that has a stand-in and to one that has none. What another version sta
 there whatever went wrong. What nobody stands in for is tried again only if no server has worked on
 it, and never at a challenger: the champion's cluster does not hold one.
 
-An inference changes nothing, so it may be asked twice. The time of a try is the route's, because
-Envoy takes it from nowhere else.
+An inference changes nothing, so it may be asked twice. The time of a try is not here: Envoy takes
+it from the route and from a header, and from no cluster.
 """
 
 from __future__ import annotations
