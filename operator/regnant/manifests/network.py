@@ -1,7 +1,8 @@
 """Who may reach the pods of an InferenceService, where the cluster's network enforces it.
 
-Users reach routers, routers reach servers, and the routers' second listener is the operator's. What
-pods may reach is left to the owner of the namespace: only they know where stores and data are.
+Users reach routers, and routers reach servers. The operator reaches the routers' second listener,
+and the servers, whose counts and outcomes it reads pod by pod while a rollout is open. What pods
+may reach is left to the owner of the namespace: only they know where stores and data are.
 """
 
 from __future__ import annotations
@@ -37,7 +38,11 @@ def build(owner: ObjectRef, platform: Platform) -> list[Manifest]:
                 {"from": [operator], "ports": [_tcp(VERIFICATION_PORT)]},
             ],
         ),
-        _policy(owner, server.COMPONENT, [{"from": [routers], "ports": [_tcp(server.PORT)]}]),
+        _policy(
+            owner,
+            server.COMPONENT,
+            [{"from": [routers, operator], "ports": [_tcp(server.PORT)]}],
+        ),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Only routers reach servers, and only the operator reaches the routers' second listener."""
+"""Users reach routers alone; servers and the routers' second listener are not for them."""
 
 from __future__ import annotations
 
@@ -38,10 +38,14 @@ def test_each_policy_selects_the_pods_that_are_made() -> None:
     assert not selects(policies()["shop-server"], pods["router"])
 
 
-def test_servers_are_reached_by_their_own_routers_only() -> None:
+def test_servers_are_reached_by_their_own_routers_and_the_operator() -> None:
     (rule,) = policies()["shop-server"]["ingress"]
-    (source,) = rule["from"]
-    assert source["podSelector"]["matchLabels"]["regnant.dev/owner"] == "shop"
+    routers, operator = rule["from"]
+    assert routers["podSelector"]["matchLabels"]["regnant.dev/owner"] == "shop"
+    assert "namespaceSelector" not in routers
+    assert operator == {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "regnant-system"}}
+    }
     assert [port["port"] for port in rule["ports"]] == [8080]
 
 
