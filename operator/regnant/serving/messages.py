@@ -100,12 +100,6 @@ class RequestRefused(Exception):  # noqa: N818 - an answer to a client, not a fa
         return Response(self.status, orjson.dumps({"error": self.message}), self.headers)
 
 
-def is_shadow_host(host: bytes) -> bool:
-    """Whether a router says by the name that it asks for that the request is only mirrored."""
-    name, _, port = host.rpartition(b":")
-    return (name if port.isdigit() else host).endswith(b"-shadow")
-
-
 def bad_request(message: str) -> RequestRefused:
     """Refuse what the client can correct."""
     return RequestRefused(HTTPStatus.BAD_REQUEST, message)

@@ -23,7 +23,7 @@ import httptools
 
 from regnant.serving import log
 from regnant.serving.exchange import Exchange, Phase
-from regnant.serving.messages import RequestRefused, bad_request, encode, is_shadow_host
+from regnant.serving.messages import RequestRefused, bad_request, encode
 from regnant.serving.routes import check_body_is_json, explain
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LONGEST_REQUEST_ID = 128
+_ANSWERS_A_TURN = 16
+"""After so many answers to one connection all others have a turn."""
 
 
 class Server(Protocol):
@@ -73,6 +75,9 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Exchange] = deque()
         self._answering: Exchange | None = None
         self._advancing = False
+        self._answers = 0
+        """How many were given in this turn of the event loop."""
+        self._rests = False
         self._client_reads = True
         self._reading = True
         self._last_request = False
@@ -108,6 +113,7 @@ class Connection(asyncio.Protocol):
         if self._phase is Phase.NOTHING:
             return
         incoming = self._incoming
+        self._answers = 0
         try:
             self._parser.feed_data(data)
             if self._incoming is incoming and self._phase is Phase.HEAD:
@@ -167,7 +173,6 @@ class Connection(asyncio.Protocol):
         match name.lower():
             case b"host":
                 request.has_host = True
-                request.is_shadow = is_shadow_host(value)
             case b"content-length":
                 request.content_length = int(value)
             case b"transfer-encoding":
@@ -182,6 +187,8 @@ class Connection(asyncio.Protocol):
                 request.request_id = value
             case b"x-regnant-verify-version":
                 request.is_verification = True
+            case b"x-regnant-shadow":
+                request.is_shadow = value == b"true"
 
     def on_headers_complete(self) -> None:
         """Decide what the request is for before its body is read."""
@@ -269,13 +276,25 @@ class Connection(asyncio.Protocol):
 
     def _advance(self) -> None:
         """Answer the requests that wait, one at a time, as long as the client reads."""
-        if self._advancing:
+        if self._advancing or self._rests:
             return
         self._advancing = True
         while self._waiting and self._answering is None and self._client_reads:
+            if self._answers == _ANSWERS_A_TURN:
+                self._rests = True
+                asyncio.get_running_loop().call_soon(self._go_on)
+                break
+            self._answers += 1
             self._answer(self._waiting.popleft())
         self._advancing = False
         self._send_continue()
+
+    def _go_on(self) -> None:
+        """Have the next turn; a few bytes may hold thousands of requests."""
+        self._rests = False
+        self._answers = 0
+        self._advance()
+        self._control_reading()
 
     def _answer(self, exchange: Exchange) -> None:
         self._answering = exchange

@@ -134,8 +134,8 @@ def test_two_versions_keep_the_same_rows_of_the_same_requests(tmp_path: Path) ->
             rows: list[list[float | None]] = [
                 [float(number - 10 * row), 0.5, 0.5] for row in range(number % 4 + 1)
             ]
-            ask(champion, f"id-{number}", *rows, host="churn:80")
-            ask(challenger, f"id-{number}", *rows, host="churn-shadow:80")
+            ask(champion, f"id-{number}", *rows)
+            ask(challenger, f"id-{number}", *rows, **{"x-regnant-shadow": "true"})
         users, shadow = page(champion)["outcomes"], page(challenger)["outcomes"]
     assert {one["shadow"] for one in users} == {False}
     assert {one["shadow"] for one in shadow} == {True}
