@@ -154,6 +154,11 @@ class Stage(Model):
         return self.step.weight if self.step else 0
 
     @property
+    def asked(self) -> Step | Shadow:
+        """The minimum of requests and time, and the deadline."""
+        return self.step or self.shadow or Shadow()
+
+    @property
     def mirrored(self) -> int:
         """The part of the champion's requests that the candidate gets too, in percent."""
         return self.shadow.percent if self.shadow else 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import assert_never
 
 from regnant.api.actions import Action, ActionResult, requested
 from regnant.api.inference_service import InferenceServiceStatus
@@ -70,6 +71,8 @@ def _carry_out(observed: Observed, action: Action, now: datetime) -> tuple[Step,
             raise _RefusedError(
                 "the annotation regnant.dev/action cannot be read; write it by `kubectl regnant`"
             )
+        case _ as unreachable:
+            assert_never(unreachable)
 
 
 def _promote(observed: Observed, action: Action, now: datetime) -> tuple[Step, str]:

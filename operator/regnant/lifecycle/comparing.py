@@ -8,7 +8,8 @@ requests and time is reached, and the last one before the promotion only with ev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import assert_never
 
 from regnant.api.inference_service import InferenceServiceStatus
 from regnant.api.rollout import Rollout
@@ -76,16 +77,6 @@ def is_paused(observed: Observed, transition: Transition) -> bool:
     return observed.service.spec.rollout.paused or transition.paused
 
 
-def is_complete(observed: Observed, transition: Transition, now: datetime) -> bool:
-    """Whether the current stage has had its minimum of requests and of time."""
-    stage = transition.stage
-    if stage is None or stage.evidence is None:
-        return False
-    needed, least, _ = _minimum(stage)
-    counted = stage.evidence.tally.challenger.tries >= needed
-    return counted and now - stage.evidence.since >= least and _all_ready(observed, transition)
-
-
 def danger_of(observed: Observed, transition: Transition, now: datetime) -> Return | None:
     """What users must be kept from; it wins over everything that people or the evidence want."""
     health = observed.server(transition.to)
@@ -93,9 +84,6 @@ def danger_of(observed: Observed, transition: Transition, now: datetime) -> Retu
         reason = health.fault.reason if health.fault else "ServersNotReady"
         message = health.fault.message if health.fault else "none of its servers is ready any more"
         return _return("Rejected", reason, message, now)
-    verification = observed.verification
-    if verification and verification.digest == transition.to.digest and not verification.passed:
-        return _return("Rejected", "GoldenMismatch", verification.message, now)
     evidence = transition.stage.evidence if transition.stage else None
     worse = weighing.failed(evidence.checks) if evidence else None
     if worse:
@@ -109,8 +97,7 @@ def _weighed(observed: Observed, transition: Transition, stage: Stage, now: date
     if before is None:
         return transition
     tally = before.tally + observed.tally
-    needed, _, _ = _minimum(stage)
-    checks = weighing.weigh(tally, rollout, needed=needed, shadow=stage.shadow)
+    checks = weighing.weigh(tally, rollout, stage)
     return _with_evidence(transition, weighing.note(before, tally, checks, now))
 
 
@@ -123,14 +110,21 @@ def _conclude(observed: Observed, transition: Transition, now: datetime) -> Step
     rollout = observed.service.spec.rollout
     is_last = following(rollout, transition) is None
     open_questions = weighing.lacking(evidence.checks) if is_last else []
-    if is_complete(observed, transition, now) and not open_questions:
+    if _had_its_minimum(observed, stage, evidence, now) and not open_questions:
         if stage.step and stage.step.approval == "Manual":
             return _keep(observed, transition)
         return advance(observed, transition, now)
-    _, _, most = _minimum(stage)
-    if now - evidence.since >= most:
+    if now - evidence.since >= stage.asked.max_duration:
         return _inconclusive(observed, transition, open_questions, now)
     return _keep(observed, transition)
+
+
+def _had_its_minimum(observed: Observed, stage: Stage, evidence: Evidence, now: datetime) -> bool:
+    """Whether a stage has had its least requests and time, and nothing of the candidate lacks."""
+    counted = evidence.tally.challenger.tries >= stage.asked.min_requests
+    lasted = now - evidence.since >= stage.asked.min_duration
+    transition = observed.service.status.rollout
+    return counted and lasted and observed.server(transition.to if transition else None).complete
 
 
 def advance(observed: Observed, transition: Transition, now: datetime) -> Step:
@@ -173,12 +167,14 @@ def _inconclusive(
             asked = "; ".join(check.reading for check in questions) or "too few requests came"
             decided = _return("Rejected", "Inconclusive", f"by its deadline: {asked}", now)
             return turn_back(observed, _noted_now(transition, now), decided)
+        case _ as unreachable:
+            assert_never(unreachable)
 
 
 def _champion_is_sick(observed: Observed, transition: Transition) -> bool:
     """Whether the champion fails where the verified challenger does not."""
     champion = observed.service.status.champion
-    if held_by_pin(observed, transition) or not _all_ready(observed, transition):
+    if held_by_pin(observed, transition) or not observed.server(transition.to).complete:
         return False
     if is_down(observed.server(champion)):
         return True
@@ -202,17 +198,6 @@ def _withdrawn(observed: Observed, transition: Transition, now: datetime) -> Ret
         message = f"version {wanted.version} takes its place, as rollout.onNewVersion says"
         return _return("Superseded", "Superseded", message, now)
     return None
-
-
-def _all_ready(observed: Observed, transition: Transition) -> bool:
-    return observed.server(transition.to).complete
-
-
-def _minimum(stage: Stage) -> tuple[int, timedelta, timedelta]:
-    """The least requests, the least time and the most time of a stage."""
-    asked = stage.step or stage.shadow
-    assert asked is not None  # noqa: S101 - a stage is one of the two
-    return asked.min_requests, asked.min_duration, asked.max_duration
 
 
 def _keep(observed: Observed, transition: Transition) -> Step:

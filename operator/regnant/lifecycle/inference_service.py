@@ -115,14 +115,13 @@ def _describe(
     """The status with everything that is derived: conditions, phase, URL, shares."""
     candidate = observed.server(status.rollout.to if status.rollout else None)
     current = phase(status, candidate)
+    waits = waiting_for(observed, status, current)
     if status.rollout:
-        waiting = status.rollout.model_copy(
-            update={"waiting_for": waiting_for(observed, status, current)}
-        )
+        waiting = status.rollout.model_copy(update={"waiting_for": waits})
         status = status.model_copy(update={"rollout": waiting})
     answering = serving_plan.answering(status)
-    seen = answering is not None and observed.routers.have(plan.routing.revision)
-    shares = serving_plan.shares(status) if seen else status.traffic
+    seen = answering if observed.routers.have(plan.routing.revision) else None
+    shares = serving_plan.shares(status, seen) if seen else status.traffic
     described = status.model_copy(
         update={"url": serving_report.url(observed.service), "traffic": shares}
     )

@@ -102,11 +102,9 @@ def stage(status: InferenceServiceStatus) -> Stage | None:
     return transition.stage
 
 
-def shares(status: InferenceServiceStatus) -> tuple[Share, ...]:
-    """What part of the traffic each version is to get."""
-    reigning, comparison = answering(status), stage(status)
-    if reigning is None:
-        return ()
+def shares(status: InferenceServiceStatus, reigning: Serving) -> tuple[Share, ...]:
+    """What part of the traffic each version is to get, beside the one that reigns."""
+    comparison = stage(status)
     weight = comparison.weight if comparison else 0
     parts = [(reigning, 100 - weight)]
     if status.rollout and weight:

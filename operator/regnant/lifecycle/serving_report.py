@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from regnant.api.actions import ActionResult
 from regnant.api.inference_service import InferenceServiceStatus
@@ -195,6 +195,8 @@ def returned(
             return Announcement("Warning", "Aborted", f"{name}: {back.message}")
         case "Superseded" | "Withdrawn":
             return Announcement("Normal", back.reason, f"{name} is left: {back.message}")
+        case _ as unreachable:
+            assert_never(unreachable)
 
 
 def abandoned(service: Service, version: int) -> Announcement:

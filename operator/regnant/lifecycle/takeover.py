@@ -69,9 +69,7 @@ def danger_of(observed: Observed, transition: Transition, now: datetime) -> Retu
 
 def _weighed(observed: Observed, transition: Transition, now: datetime) -> Transition:
     """The transition with what was counted of the new champion by now."""
-    before = transition.watch
-    if before is None:
-        return transition
+    before = transition.watch or Evidence(since=now, at=now)
     tally = before.tally + observed.tally
     compared = transition.stage.evidence if transition.stage else None
     former = compared.tally.champion if compared else Counts()

@@ -5,9 +5,6 @@ The words rest on what stands in the status, so that they change only when it do
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import assert_never
-
 from regnant.api.inference_service import InferenceServiceStatus
 from regnant.api.model import format_duration
 from regnant.api.rollout import Rollout
@@ -41,12 +38,8 @@ def _words(
             return "every router to send it all the requests"
         case Phase.WATCHING:
             return _of_watch(observed, status)
-        case Phase.ROLLING_BACK:
+        case _:
             return "every router to send it no requests any more"
-        case Phase.WAITING | Phase.SERVING:
-            return ""
-        case _ as unreachable:
-            assert_never(unreachable)
 
 
 def _of_stage(observed: Observed, transition: Transition, stage: Stage | None) -> str:
@@ -63,7 +56,7 @@ def _of_stage(observed: Observed, transition: Transition, stage: Stage | None) -
         return "a person: this step is manual; `regnant promote` goes on"
     if is_last and comparing.held_by_pin(observed, transition):
         return "the pin: spec.champion names another version; change or remove it to promote"
-    return f"the least time of this stage, {format_duration(_least(stage))}"
+    return f"the least time of this stage, {format_duration(stage.asked.min_duration)}"
 
 
 def _missing(evidence: Evidence, *, is_last: bool) -> list[str]:
@@ -76,11 +69,8 @@ def _missing(evidence: Evidence, *, is_last: bool) -> list[str]:
 
 
 def _held(rollout: Rollout, stage: Stage) -> list[str]:
-    asked = stage.step or stage.shadow
-    if asked is None:
-        return []
     then = {"Hold": "it is held", "Promote": "it goes on", "Reject": "it is rejected"}
-    most = format_duration(asked.max_duration)
+    most = format_duration(stage.asked.max_duration)
     return [f"after {most} without it, {then[rollout.on_inconclusive]}"]
 
 
@@ -90,8 +80,3 @@ def _of_watch(observed: Observed, status: InferenceServiceStatus) -> str:
     if status.previous and not observed.server(status.previous).ready:
         words += "; it cannot return: the former version has no ready server"
     return words
-
-
-def _least(stage: Stage) -> timedelta:
-    asked = stage.step or stage.shadow
-    return asked.min_duration if asked else timedelta(0)

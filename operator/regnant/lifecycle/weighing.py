@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from regnant.api.rollout import Limits, Rollout, Shadow
-from regnant.api.rollout_status import Check, Counts, Evidence, Tally
+from regnant.api.rollout_status import Check, Counts, Evidence, Stage, Tally
 from regnant.evidence import (
     Histogram,
     Outcome,
@@ -41,16 +41,19 @@ def alpha_of_one_check(rollout: Rollout) -> float:
     return float(rollout.limits.alpha) / (stages * _QUESTIONS)
 
 
-def weigh(tally: Tally, rollout: Rollout, *, needed: int, shadow: Shadow | None) -> list[Check]:
+def weigh(tally: Tally, rollout: Rollout, stage: Stage) -> list[Check]:
     """The checks of one stage; the champion and the challenger are compared as they stand."""
     limits, alpha = rollout.limits, alpha_of_one_check(rollout)
-    checks = [_requests(tally.challenger.tries, needed), _errors(tally, limits, alpha)]
+    checks = [
+        _requests(tally.challenger.tries, stage.asked.min_requests),
+        _errors(tally, limits, alpha),
+    ]
     if limits.max_latency_ratio:
         checks.append(_latency(tally, limits, alpha))
     if tally.champion.non_finite or tally.challenger.non_finite:
         checks.append(_non_finite(tally, limits, alpha))
     if tally.pairs.total:
-        checks.append(_agreement(tally, shadow, alpha))
+        checks.append(_agreement(tally, stage.shadow, alpha))
     return checks
 
 
@@ -59,17 +62,10 @@ def weigh_watch(watched: Counts, former: Counts, rollout: Rollout) -> list[Check
 
     A takeover without stages has seen nothing of it; then the margin alone is the limit.
     """
-    limits, alpha = rollout.limits, alpha_of_one_check(rollout)
-    tally = Tally(champion=former, challenger=watched)
-    if former.tries:
-        checks = [_errors(tally, limits, alpha)]
-    else:
-        outcome = exceeds(
-            watched.failures, watched.tries, limit=float(limits.error_rate_margin), alpha=alpha
-        )
-        checks = [_check("Errors", outcome)]
+    checks = [_check("Errors", _beyond(_failing(former), _failing(watched), rollout))]
     if watched.non_finite:
-        checks.append(_non_finite(tally, limits, alpha))
+        outcome = _beyond(_meaningless(former), _meaningless(watched), rollout)
+        checks.append(_check("NonFinite", outcome))
     return checks
 
 
@@ -136,10 +132,7 @@ def _latency(tally: Tally, limits: Limits, alpha: float) -> Check:
 
 
 def _non_finite(tally: Tally, limits: Limits, alpha: float) -> Check:
-    champion, challenger = (
-        Proportion(counts.non_finite, max(sum(counts.latency), counts.non_finite))
-        for counts in (tally.champion, tally.challenger)
-    )
+    champion, challenger = _meaningless(tally.champion), _meaningless(tally.challenger)
     margin = float(limits.error_rate_margin)
     return _check("NonFinite", compare_errors(champion, challenger, margin=margin, alpha=alpha))
 
@@ -153,6 +146,19 @@ def _agreement(tally: Tally, shadow: Shadow | None, alpha: float) -> Check:
         return check
     reading = f"{pairs.agreeing:,} of {pairs.total:,} answers agree with the champion's"
     return check.model_copy(update={"verdict": "Inconclusive", "limit": "", "reading": reading})
+
+
+def _beyond(former: Proportion, watched: Proportion, rollout: Rollout) -> Outcome:
+    """Whether what is watched is worse than what was there before, as far as that is known."""
+    margin, alpha = float(rollout.limits.error_rate_margin), alpha_of_one_check(rollout)
+    if former.total:
+        return compare_errors(former, watched, margin=margin, alpha=alpha)
+    return exceeds(watched.failures, watched.total, limit=margin, alpha=alpha)
+
+
+def _meaningless(counts: Counts) -> Proportion:
+    """The answers with NaN or infinity in them, of all that the servers gave."""
+    return Proportion(counts.non_finite, max(sum(counts.latency), counts.non_finite))
 
 
 def _failing(counts: Counts) -> Proportion:

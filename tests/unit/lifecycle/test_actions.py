@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from regnant.api.actions import ANNOTATION
+from regnant.lifecycle.serving_state import ServerHealth
 from tests.unit.lifecycle.test_shadow_and_steps import comparing_world, prove
 from tests.unit.lifecycle.worlds import ServiceWorld, digest, serving_world
 
@@ -38,6 +39,24 @@ def test_nobody_promotes_what_is_not_verified() -> None:
     assert world.ask("promoteFull") == "Refused"
     assert "not verified" in refusal(world)
     assert world.answering == digest("1")
+
+
+def test_nobody_promotes_what_reigns_already() -> None:
+    world = serving_world()
+    world.add(2)
+    world.until("Watching")
+    assert world.ask("promote") == "Refused"
+    assert "nothing left to promote" in refusal(world)
+
+
+def test_nobody_promotes_what_is_failing_or_not_all_there() -> None:
+    world = comparing_world()
+    world.health[digest("2")] = ServerHealth(2, 1)
+    assert world.ask("promote") == "Refused"
+    assert "servers are ready" in refusal(world)
+    world.health[digest("2")] = ServerHealth(2, 0)
+    assert world.ask("promoteFull") == "Refused"
+    assert "failing" in refusal(world)
 
 
 def test_nobody_promotes_over_a_pin() -> None:
@@ -95,6 +114,34 @@ def test_abort_takes_the_traffic_back_and_remembers_it() -> None:
     assert (rejection.reason, rejection.message) == ("Aborted", "a person aborted it by ada")
 
 
+def test_what_is_on_its_way_back_is_not_aborted_again() -> None:
+    world = comparing_world()
+    world.routers_follow = False
+    world.ask("abort")
+    assert world.ask("abort") == "Refused"
+    assert "already" in refusal(world)
+
+
+def test_a_candidate_that_is_only_prepared_may_be_aborted() -> None:
+    world = serving_world()
+    world.add(2)
+    world.step()
+    assert world.ask("abort") == "Done"
+    world.run()
+    assert world.status.rejected[0].reason == "Aborted"
+
+
+@pytest.mark.parametrize("action", ["abort", "rollback"])
+def test_nobody_returns_to_a_broken_version(action: str) -> None:
+    world = serving_world()
+    world.add(2)
+    world.until("Watching")
+    world.down(digest("1"))
+    assert world.ask(action) == "Refused"
+    assert "no ready server" in refusal(world)
+    assert world.answering == digest("2")
+
+
 def test_an_aborted_version_may_try_again_when_a_person_says_so() -> None:
     world = comparing_world()
     world.ask("abort")
@@ -103,6 +150,40 @@ def test_an_aborted_version_may_try_again_when_a_person_says_so() -> None:
     world.until("Splitting")
     assert world.status.rollout
     assert world.status.rollout.to.version == 2
+
+
+def test_a_retry_names_its_version() -> None:
+    world = comparing_world()
+    assert world.ask("retry") == "Refused"
+    assert "name the version" in refusal(world)
+
+
+def test_an_older_version_is_returned_to_and_not_tried_again() -> None:
+    world = comparing_world()
+    world.ask("abort")
+    world.run()
+    world.add(3)
+    world.until("Splitting")
+    prove(world)
+    world.settle()
+    assert world.ask("retry", version=2) == "Refused"
+    assert "regnant rollback --to 2" in refusal(world)
+    assert world.ask("rollback", version=2) == "Done"
+    world.settle()
+    assert world.answering == digest("2")
+
+
+def test_a_pinned_version_may_be_tried_again_however_old_it_is() -> None:
+    world = comparing_world()
+    world.ask("abort")
+    world.run()
+    world.add(3)
+    world.until("Splitting")
+    prove(world)
+    world.settle()
+    spec = world.spec.model_dump(by_alias=True) | {"challenger": {"version": 2}}
+    world.spec = world.spec.model_validate(spec)
+    assert world.ask("retry", version=2) == "Done"
 
 
 @pytest.mark.parametrize(("version", "why"), [(9, "no ModelVersion"), (1, "not rejected")])
@@ -142,6 +223,28 @@ def test_rollback_in_the_watch_returns_at_once_and_stays() -> None:
     assert world.add(4)
     world.settle()
     assert world.status.champion.version == 4, "a newer one is"
+
+
+def test_rollback_in_the_watch_names_the_former_version_or_none() -> None:
+    world = serving_world()
+    world.add(2)
+    world.settle()
+    world.add(3)
+    world.until("Watching")
+    assert world.ask("rollback", version=1) == "Refused"
+    assert "only churn-2 is ready" in refusal(world)
+
+
+def test_rollback_behind_a_pin_points_to_the_pin() -> None:
+    world = serving_world(champion={"version": 1})
+    assert world.ask("rollback") == "Refused"
+    assert "change the pin" in refusal(world)
+
+
+def test_rollback_without_a_former_version_asks_for_one() -> None:
+    world = serving_world()
+    assert world.ask("rollback") == "Refused"
+    assert "--to N" in refusal(world)
 
 
 def test_rollback_of_a_settled_service_verifies_the_former_version_first() -> None:

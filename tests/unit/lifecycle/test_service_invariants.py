@@ -12,6 +12,19 @@ from regnant.lifecycle.diagnosis import Fault
 from regnant.lifecycle.serving_state import ServerHealth
 from tests.unit.lifecycle.worlds import ServiceWorld
 
+ROLLOUTS: tuple[dict[str, object], ...] = (
+    {},
+    {"shadow": {"minRequests": 20}},
+    {"steps": [{"weight": 10, "minRequests": 5, "minDuration": "2s"}, {"weight": 50}]},
+    {
+        "shadow": {"minRequests": 5, "maxDuration": "60s"},
+        "steps": [{"weight": 25, "minRequests": 5, "maxDuration": "120s", "approval": "Manual"}],
+        "onInconclusive": "Promote",
+        "onNewVersion": "Supersede",
+    },
+    {"steps": [{"weight": 100, "maxDuration": "90s"}], "onInconclusive": "Reject", "paused": True},
+)
+ACTIONS = ("promote", "promoteFull", "abort", "pause", "resume", "rollback", "retry")
 FAULTS = (
     None,
     Fault("Crashed", "exit code 1", restarts=4),
@@ -57,12 +70,55 @@ class ServiceMachine(RuleBasedStateMachine):
     def routers(self, follow: bool) -> None:
         self.world.routers_follow = follow
 
-    @rule(pin=st.none() | st.integers(1, 6), token=st.sampled_from(["", "x", "y"]))
-    def edit(self, pin: int | None, token: str) -> None:
-        spec: dict[str, object] = {"modelName": "churn", "rollout": {"retryToken": token}}
+    @rule(
+        pin=st.none() | st.integers(1, 6),
+        challenger=st.none() | st.integers(1, 6),
+        token=st.sampled_from(["", "x", "y"]),
+        rollout=st.sampled_from(ROLLOUTS),
+    )
+    def edit(
+        self, pin: int | None, challenger: int | None, token: str, rollout: dict[str, object]
+    ) -> None:
+        spec: dict[str, object] = {
+            "modelName": "churn",
+            "rollout": rollout | {"retryToken": token},
+        }
         if pin:
             spec["champion"] = {"version": pin}
+        if challenger and challenger != pin:
+            spec["challenger"] = {"version": challenger}
         self.world.spec = InferenceServiceSpec.model_validate(spec)
+
+    @rule(
+        tries=st.integers(0, 3000),
+        champion=st.sampled_from([0.0, 0.001, 0.5]),
+        challenger=st.sampled_from([0.0, 0.001, 0.2, 1.0]),
+    )
+    def users(self, tries: int, champion: float, challenger: float) -> None:
+        self._note(before=True)
+        self.world.serve(
+            champion=(tries, int(tries * champion)), challenger=(tries, int(tries * challenger))
+        )
+        self._note(before=False)
+
+    @rule(
+        action=st.sampled_from(ACTIONS),
+        late=st.booleans(),
+        version=st.none() | st.integers(1, 6),
+    )
+    def person(self, action: str, late: bool, version: int | None) -> None:
+        refused_before = {one.digest for one in self.world.status.rejected}
+        transition = self.world.status.rollout
+        outcome = self.world.ask(action, transition="gone-1" if late else None, version=version)
+        if late and action not in {"retry", "rollback"}:
+            assert outcome == "Refused", "an action for another rollout was done"
+            assert (self.world.status.rollout is None) == (transition is None)
+        self.tried = [
+            one
+            for one in self.tried
+            if one[1] not in refused_before - {one.digest for one in self.world.status.rejected}
+        ]
+        self._note(before=False)
 
     @rule(seconds=st.sampled_from([0, 1, 30, 700]))
     def reconcile(self, seconds: int) -> None:
@@ -110,6 +166,20 @@ class ServiceMachine(RuleBasedStateMachine):
         assert routing.fallback in {"", *running}
 
     @invariant()
+    def only_the_proven_meet_users_or_their_requests(self) -> None:
+        routing = serving_plan.routing(self.world.observe().service, self.world.status)
+        assert not routing.challenger or routing.challenger in self.proven
+        assert routing.challenger != routing.champion or not routing.challenger
+
+    @invariant()
+    def the_history_ends_with_who_reigns(self) -> None:
+        champion, history = self.world.status.champion, self.world.status.history
+        assert bool(champion) == bool(history)
+        if champion:
+            assert (history[0].digest, history[0].until) == (champion.digest, None)
+            assert all(reign.until is not None for reign in history[1:])
+
+    @invariant()
     def shares_sum_to_a_hundred(self) -> None:
         shares = self.world.status.traffic
         assert not shares or sum(share.percent for share in shares) == 100
@@ -128,10 +198,10 @@ class ServiceMachine(RuleBasedStateMachine):
         assert len(self.world.status.model_dump_json()) < 64 * 1024
 
     def teardown(self) -> None:
-        """With faults over, everything settles, and settling is the end of it."""
+        """With faults over and users content, everything settles, and that is the end of it."""
         self.world.health.clear()
         self.world.routers_follow = True
-        self.world.settle()
+        self.world.content()
         settled = self.world.status
         decision = self.world.step()
         assert decision.status == settled

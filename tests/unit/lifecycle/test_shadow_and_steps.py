@@ -7,6 +7,7 @@ import pytest
 from regnant.api.model_version import Interface, Tensor
 from regnant.api.rollout_status import Counts, Pairs, Tally
 from regnant.lifecycle import serving_plan
+from regnant.lifecycle.eligibility import interface_difference
 from regnant.lifecycle.serving_state import Candidate, ServerHealth
 from tests.unit.lifecycle.worlds import ServiceWorld, artifact, digest, serving_world
 
@@ -310,6 +311,75 @@ def test_another_interface_is_refused_with_the_difference() -> None:
     (rejection,) = world.status.rejected
     assert rejection.reason == "InterfaceChanged"
     assert "input age is missing; input tenure is new" in rejection.message
+
+
+def test_a_tensor_of_another_type_or_shape_is_another_interface() -> None:
+    def interface(datatype: str, columns: int) -> Interface:
+        tensor = {"name": "features", "datatype": datatype, "shape": [-1, columns]}
+        return Interface.model_validate({"inputs": [tensor]})
+
+    same = interface_difference(interface("FP64", 3), interface("FP64", 3))
+    assert same == ""
+    other = interface_difference(interface("FP64", 3), interface("FP32", 4))
+    assert other == "input features is FP32[-1, 4], was FP64[-1, 3]"
+
+
+def test_a_service_that_is_pinned_elsewhere_withdraws_the_challenger() -> None:
+    world = comparing_world()
+    world.add(3)
+    spec = world.spec.model_dump(by_alias=True) | {"challenger": {"version": 3}}
+    world.spec = world.spec.model_validate(spec)
+    world.step(seconds=1)
+    assert world.weight == 0
+    world.until("Splitting")
+    assert world.status.rollout
+    assert world.status.rollout.to.version == 3
+    assert world.status.rejected == ()
+
+
+def test_a_version_that_goes_before_its_stage_was_seen_is_withdrawn() -> None:
+    world = serving_world(rollout={"steps": STEPS})
+    world.add(2)
+    world.until("Preparing")
+    world.routers_follow = False
+    world.until("Splitting")
+    world.versions.pop()
+    world.step(seconds=1)
+    assert world.status.phase == "RollingBack"
+
+
+@pytest.mark.parametrize(
+    ("asked", "known"),
+    [
+        ({"header": "x-user-id"}, ("x-user-id", "")),
+        ({"cookie": {"name": "group"}}, ("", "group")),
+    ],
+)
+def test_users_stay_with_a_version_while_the_traffic_is_split(
+    asked: dict[str, object], known: tuple[str, str]
+) -> None:
+    world = comparing_world(sticky=asked)
+    sticky = serving_plan.routing(world.observe().service, world.status).sticky
+    assert sticky
+    assert (sticky.header, sticky.cookie) == known
+
+
+def test_latency_is_left_out_where_the_user_says_so() -> None:
+    world = comparing_world(limits={"maxLatencyRatio": "0"})
+    slow = Counts(tries=2000, latency=(0,) * 40 + (2000,))
+    world.pending = Tally(champion=Counts(tries=2000, latency=(0, 2000)), challenger=slow)
+    world.step(seconds=12)
+    assert world.weight == 50
+
+
+def test_nonsense_in_the_watch_is_rolled_back() -> None:
+    world = serving_world()
+    world.add(2)
+    world.until("Watching")
+    world.pending = Tally(challenger=Counts(tries=500, non_finite=500, latency=(0, 500)))
+    world.step(seconds=1)
+    world.step(seconds=1)
+    assert world.status.rejected[0].reason == "NonFiniteAnswers"
 
 
 def test_an_edit_of_the_steps_applies_from_the_next_step_on() -> None:

@@ -156,6 +156,23 @@ class ServiceWorld:
         self.pending += Tally(champion=_counts(*champion), challenger=_counts(*challenger))
         self.step(seconds=seconds)
 
+    def content(self, limit: int = 2000) -> None:
+        """Let every version answer well, and people approve, until nothing is left to do."""
+        for _ in range(limit):
+            rollout = self.status.rollout
+            held = rollout is not None and (
+                "a person" in rollout.waiting_for or "spec.champion" in rollout.waiting_for
+            )
+            if held:
+                self.spec = self.spec.model_copy(
+                    update={"rollout": self.spec.rollout.model_copy(update={"paused": False})}
+                )
+                self.ask("abort" if self.spec.champion else "promoteFull")
+            self.pending += Tally(champion=_counts(3000, 0), challenger=_counts(3000, 0))
+            if self.step(seconds=5).requeue_after is None:
+                return
+        raise AssertionError(f"did not settle: {self.status}")
+
     def until(self, phase: str, limit: int = 60) -> None:
         """Go on, without users, until the service is in that phase."""
         for _ in range(limit):
