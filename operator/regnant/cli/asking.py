@@ -17,7 +17,7 @@ from typing import Literal
 
 from regnant.api.actions import Action, ActionName, ActionResult
 from regnant.cli.arguments import Options
-from regnant.cli.errors import RefusedError, TimedOutError, UnreachableError
+from regnant.cli.errors import RefusedError, TimedOutError, UnreachableError, explained
 from regnant.cli.service import Service
 from regnant.cli.services import Services
 from regnant.cluster.errors import ClusterError, ConflictError
@@ -77,6 +77,7 @@ async def answer(services: Services, action: Action, options: Options) -> Action
     Raises:
         TimedOutError: it did not in time.
         RefusedError: somebody else's wish took the place of ours.
+        UnreachableError: the service is gone, or cannot be followed.
     """
     seconds = options.timeout.total_seconds()
     try:
@@ -88,6 +89,11 @@ async def answer(services: Services, action: Action, options: Options) -> Action
             "and is carried out as soon as it does. Is it running? `kubectl get pods -A -l "
             "app.kubernetes.io/name=regnant`"
         ) from None
+    except ClusterError as error:
+        raise UnreachableError(
+            f"{explained(error).message}; {action.action} stays asked for, and its answer cannot "
+            "be followed"
+        ) from error
 
 
 def intended(service: Service, options: Options) -> Action:

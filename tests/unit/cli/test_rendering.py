@@ -162,18 +162,8 @@ actions = objects(
 )
 phases = st.sampled_from(
     [
-        "Waiting",
-        "Preparing",
-        "Verifying",
-        "Shadowing",
-        "Splitting",
-        "Promoting",
-        "Watching",
-        "Serving",
-        "RollingBack",
-        "Degraded",
-        "SomethingNew",
-        "",
+        *("", "Waiting", "Preparing", "Verifying", "Shadowing", "Splitting", "Promoting"),
+        *("Watching", "Serving", "RollingBack", "Degraded", "SomethingNew"),
     ]
 )
 statuses = perhaps(
