@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from regnant.serving.admission import Admission
-    from regnant.serving.messages import Respond, Response
+    from regnant.serving.messages import Request, Respond, Response
     from regnant.serving.routes import Routes
     from regnant.serving.settings import Limits
 
@@ -167,10 +167,11 @@ class Connection(asyncio.Protocol):
         """Keep the headers that matter; of trailers none do."""
         self._head_parsed += len(name) + len(value) + 4
         self._check_head(self._head_parsed)
-        if self._phase is not Phase.HEAD:
-            return
-        request = self._incoming.request
-        match name.lower():
+        if self._phase is Phase.HEAD:
+            self._keep_header(self._incoming.request, name.lower(), value)
+
+    def _keep_header(self, request: Request, name: bytes, value: bytes) -> None:
+        match name:
             case b"host":
                 request.has_host = True
             case b"content-length":
