@@ -73,8 +73,8 @@ def verdict(value: float, limit: float) -> str:
     return "met" if value <= limit else "missed"
 
 
-def insert(page: Path, measured: str) -> None:
-    """Put new figures where the old ones stand."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n\n{measured}\n\n{END}{after}", encoding="utf-8")
+def insert(page: Path, measured: str, begin: str = BEGIN, end: str = END) -> None:
+    """Put new figures where the old ones stand, between two markers."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n\n{measured}\n\n{end}{after}", encoding="utf-8")

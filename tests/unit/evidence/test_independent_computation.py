@@ -157,10 +157,8 @@ def _ruled_out(
         below, total = sum(histogram.counts[: edge + 1]), sum(histogram.counts)
         if (below - quantile * total) * more <= 0:
             return 0.0
-        mixture = math.exp(
-            math.lgamma(below + 0.5) + math.lgamma(total - below + 0.5) - math.lgamma(total + 1)
-        )
-        return mixture / math.pi / (quantile**below * (1 - quantile) ** (total - below))
+        mixture = special.beta(total - below + 0.3, below + 1.0) / special.beta(0.3, 1.0)
+        return float(mixture / (quantile**below * (1 - quantile) ** (total - below)))
 
     for bucket in range(edges + 1):
         one = odds(champion, bucket, -1)
