@@ -53,7 +53,7 @@ class Record:
 def opened(
     regnant: Installation, cluster: Cluster, request: pytest.FixtureRequest
 ) -> Iterator[Contest]:
-    """Version 1 reigns by two routers; the limits are those of the defaults."""
+    """Version 1 reigns by two routers."""
     with contest(
         regnant,
         cluster,
@@ -61,9 +61,11 @@ def opened(
         routers=2,
         watch="5s",
         rollout={
+            # The machine of the tests is busy, and quantiles of equal models are far apart on it.
+            "limits": {"maxLatencyRatio": "10"},
             "shadow": shadow(requests=500),
-            # Enough that chance alone keeps within the tolerance: four standard deviations.
-            "steps": [step(SMALL, requests=400), step(LARGE, requests=5000)],
+            # Enough that chance keeps within the tolerance: 3.5 standard deviations are less.
+            "steps": [step(SMALL, requests=300), step(LARGE, requests=4000)],
         },
     ) as found:
         yield found
@@ -79,9 +81,9 @@ def record(opened: Contest) -> Record:
         in_shadow = _until_counted(service, lambda stage: "shadow" in stage)
         small = _until_counted(service, lambda stage: _weight(stage) == SMALL)
         large = _until_counted(service, lambda stage: _weight(stage) == LARGE)
-        watching = service.wait_for_champion(2)["rollout"]
+        watching = service.wait_for_champion(2, seconds=180)["rollout"]
         in_watch = service.deployments()
-        service.wait_until_settled()
+        service.wait_until_decided()
     return Record(
         contest=opened,
         spec_before=spec,
@@ -100,7 +102,7 @@ def test_an_equal_model_goes_through_shadow_and_every_step_and_no_request_fails(
     record: Record,
 ) -> None:
     assert record.outcome.failed == 0, record.outcome.failures
-    assert record.outcome.sent > 10_000
+    assert record.outcome.sent > 8_000
     assert set(record.outcome.versions) == {"1", "2"}
     assert record.contest.reasons("line-2") == [
         "RolloutStarted",
@@ -120,7 +122,7 @@ def test_the_split_that_users_see_is_within_two_percent_of_the_weight(
     record: Record, weight: int
 ) -> None:
     counts = record.outcome.between(*record.split[weight])
-    assert sum(counts.values()) > 3000, counts
+    assert sum(counts.values()) > 2500, counts
     share = counts["2"] / sum(counts.values())
     assert abs(share - weight / 100) <= TOLERANCE, counts
 
@@ -137,11 +139,10 @@ def test_no_answer_of_a_shadow_reaches_a_user(record: Record) -> None:
 
 def test_a_promotion_touches_no_server_and_flips_no_selector(record: Record) -> None:
     [former] = record.servers_before
-    assert _template(record.servers_in_watch[former]) == _template(record.servers_before[former])
-    [after] = record.contest.service.deployments()
-    assert _template(record.contest.service.deployments()[after]) == _template(
-        record.servers_in_watch[after]
-    )
+    during = record.servers_in_watch
+    assert _template(during[former]) == _template(record.servers_before[former])
+    [reigning] = during.keys() - {former}
+    assert _template(record.contest.service.deployments()[reigning]) == _template(during[reigning])
 
 
 def test_a_rollout_edits_no_spec(record: Record) -> None:
@@ -184,7 +185,7 @@ def tied(opened: Contest, record: Record) -> Iterator[dict[str, tuple[Service, A
         )
     for service, _ in services.values():
         service.wait_for_champion(1)
-        service.wait_until_settled()
+        service.wait_until_decided()
     yield services
     for service, _ in services.values():
         service.cluster.delete("inferenceservice", service.name, service.namespace, wait=False)
@@ -204,7 +205,7 @@ def test_a_user_keeps_their_version_and_whoever_has_the_challenger_keeps_it_as_i
             lambda status: _tries(status["rollout"]["stage"]) > 60 * 3 * 60 // 100,
         )
         service.act("abort")
-        service.wait_until_settled()
+        service.wait_until_decided()
     assert load.outcome.failed == 0, load.outcome.failures
     ways = {name: [version for _, version in path] for name, path in load.outcome.people.items()}
     # From the champion to the challenger at most once, and back only when it was taken away.

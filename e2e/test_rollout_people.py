@@ -87,7 +87,7 @@ def test_a_manual_step_waits_for_a_person_who_then_promotes_step_by_step(world: 
         "PromotedByHand",
     )
     assert status["lastAction"]["by"] == "e2e"
-    service.wait_until_settled()
+    service.wait_until_decided()
 
 
 def test_a_challenger_that_breaks_while_a_person_is_waited_for_is_cut_off(world: World) -> None:
@@ -145,7 +145,7 @@ def test_a_rollback_returns_to_an_earlier_version_and_what_was_newer_waits_to_be
     assert answer["outcome"] == "Done", answer
     status = service.wait_for_champion(1)
     assert status["history"][0]["reason"] == "ReturnedByHand"
-    service.wait_until_settled()
+    service.wait_until_decided()
     assert service.get()["spec"] == spec
     # Nothing challenges it but what is newer than all that there was.
     assert service.status["champion"]["version"] == 1
@@ -153,7 +153,7 @@ def test_a_rollback_returns_to_an_earlier_version_and_what_was_newer_waits_to_be
     assert service.status["rollout"]["to"]["version"] == number
     assert service.act("promoteFull")["outcome"] == "Done"
     service.wait_for_champion(number)
-    service.wait_until_settled()
+    service.wait_until_decided()
 
 
 def test_an_action_that_cannot_be_read_is_answered_and_each_is_done_once(world: World) -> None:
@@ -232,7 +232,7 @@ def test_evidence_that_does_not_suffice_in_time_leads_to_what_the_user_said(
         assert held["champion"]["version"] == champion
         assert "it is held" in held["rollout"]["waitingFor"]
         assert service.act("abort")["outcome"] == "Done"
-    service.wait_until_settled()
+    service.wait_until_decided()
     service.change(rollout={"onInconclusive": "Hold"})
 
 
@@ -245,7 +245,7 @@ def test_a_challenger_of_another_interface_is_refused_with_the_difference(world:
     artifact = world.contest.shelf.put(good(float(declared)))
     service.release(declared, artifact, interface=usual)
     service.wait_for_champion(declared)
-    service.wait_until_settled()
+    service.wait_until_decided()
     assert declared > champion
     other = next(world.contest.numbers)
     bundle = world.contest.shelf.put(good(float(other), features=FEATURES + 1))
@@ -273,7 +273,7 @@ def test_a_pin_reigns_at_once_and_a_challenger_beside_it_is_compared_and_never_p
     service.change(rollout={"steps": [step(50, requests=40)]}, champion={"version": 1})
     status = service.wait_for_champion(1)
     assert status["history"][0]["reason"] == "Pinned"
-    service.wait_until_settled()
+    service.wait_until_decided()
     number = world.contest.challenge()
     service.change(challenger={"version": number})
     held = service.wait_until(
@@ -287,7 +287,7 @@ def test_a_pin_reigns_at_once_and_a_challenger_beside_it_is_compared_and_never_p
     assert "spec.champion pins another version" in refused["message"]
     service.change(champion=None)
     service.wait_for_champion(number)
-    service.wait_until_settled()
+    service.wait_until_decided()
     service.change(challenger=None)
 
 
@@ -298,7 +298,7 @@ def test_the_command_line_tells_and_does_the_same(world: World) -> None:
     assert f"line-{number}" in regnant(world, "explain", "line")
     regnant(world, "promote", "line", "--full")
     service.wait_for_champion(number)
-    service.wait_until_settled()
+    service.wait_until_decided()
     told = json.loads(regnant(world, "history", "line", "--output=json"))
     assert str(number) in json.dumps(told)
 
