@@ -64,7 +64,7 @@ _DENIED = re.compile(
 
 def explained(error: ClusterError) -> UnreachableError:
     """What an error of the API server means for the person at the keyboard."""
-    words = error.message
+    words = " ".join(error.message.split())
     if isinstance(error, ForbiddenError):
         return UnreachableError(_forbidden(words))
     if isinstance(error, NotFoundError) and '"' not in words:

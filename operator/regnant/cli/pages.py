@@ -43,7 +43,7 @@ def _cells(seen: Standing, *, namespaces: bool) -> tuple[Text | str, ...]:
 def explanation(seen: Standing, said: Explanation) -> RenderableType:
     """The answers under their questions."""
     service = seen.service
-    head = Text(service.name, style="bold").append(f" ({service.namespace})", style="dim")
+    head = Text().append(service.name, style="bold").append(f" ({service.namespace})", style="dim")
     parts: list[RenderableType] = [head.append("  ").append_text(_phase(seen))]
     for question, paragraphs in _questions(seen, said):
         parts += [Text(), Text(question, style="bold")]
@@ -107,7 +107,7 @@ def _questions(seen: Standing, said: Explanation) -> Iterator[tuple[str, tuple[s
 def _reign_head(seen: Standing, one: Reign) -> Text:
     until = wording.moment(one.until) if one.until else "now"
     lasted = wording.span((one.until or seen.now) - one.since)
-    line = Text(seen.service.version(one.version), style="bold")
+    line = Text().append(seen.service.version(one.version), style="bold")
     line.append(f"  {wording.moment(one.since)} - {until}")
     return line.append(f"  {lasted}", style="dim")
 

@@ -47,7 +47,7 @@ def phase(seen: Standing) -> Text:
 
 def _head(seen: Standing) -> Text:
     service = seen.service
-    head = Text(service.name, style="bold")
+    head = Text().append(service.name, style="bold")
     head.append(f" ({service.namespace})  ", style="dim").append_text(phase(seen))
     if seen.paused:
         head.append(", paused", style="bold yellow")
@@ -72,7 +72,7 @@ def _versions(drawn: Tree, seen: Standing, signs: Marks) -> None:
 
 def _version(seen: Standing, number: int, role: str) -> Text:
     shares = {share.version: share.percent for share in seen.service.status.traffic}
-    line = Text(seen.service.version(number), style="bold")
+    line = Text().append(seen.service.version(number), style="bold")
     line.append(f"  {role}", style="dim")
     champion = seen.service.status.champion
     if champion and champion.version == number:
@@ -137,7 +137,7 @@ def _checks(branch: Tree, checks: tuple[Check, ...], signs: Marks) -> None:
 def _waits(branch: Tree, seen: Standing) -> None:
     words = waiting_words(seen)
     if words:
-        branch.add(Text("waits for ", style="bold").append(words, style=""))
+        branch.add(Text().append("waits for ", style="bold").append(words))
 
 
 def _row(label: str, bar: Text, words: str) -> Text:
@@ -168,7 +168,7 @@ def _remarks(seen: Standing) -> list[Text]:
         last = status.last_action
         age = wording.span(seen.now - last.at)
         lines.append(
-            Text(f"last action: {last.action}{_by(last.by)}, {age} ago: ", style="dim").append(
+            Text(f"last action: {last.action}{_by(last.by)}, {age} ago: ").append(
                 f"{last.outcome}, {last.message}"
             )
         )

@@ -146,26 +146,6 @@ async def test_who_may_patch_and_not_watch_is_told_that_it_was_asked_for(
     assert (await stage.asked())["by"] == "tom"
 
 
-async def test_an_operator_that_counts_meanwhile_is_no_obstacle(
-    regnant: CommandLine, stage: Stage
-) -> None:
-    await stage.set("splitting")
-    writing = asyncio.create_task(keep_counting(stage))
-    ran = await regnant("pause", "churn", "--no-wait")
-    writing.cancel()
-    assert ran.code == 0
-
-
-async def keep_counting(stage: Stage) -> None:
-    """Write the status as often as the server takes it, as a busy operator would."""
-    tries = 1000
-    while True:
-        tries += 1
-        tally = {"challenger": {"tries": tries}}
-        await stage.patch_status({"rollout": {"stage": {"evidence": {"tally": tally}}}})
-        await asyncio.sleep(0.02)
-
-
 async def test_somebody_elses_wish_in_its_place_ends_with_1(
     regnant: CommandLine, stage: Stage
 ) -> None:
