@@ -129,7 +129,7 @@ class Routing:
 
     @property
     def revision(self) -> str:
-        """Names this configuration; a router that shows it has taken all of it."""
+        """Names this configuration; each part of what a router has shows the one it came from."""
         text = json.dumps(asdict(self), sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

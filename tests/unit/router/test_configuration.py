@@ -14,7 +14,11 @@ from hypothesis import strategies as st
 
 from regnant.manifests.router_config import Place, RouterFilesError, router_files
 from regnant.manifests.router_config.check import check
-from regnant.manifests.router_config.clusters import answering_cluster, servers_cluster
+from regnant.manifests.router_config.clusters import (
+    answering_cluster,
+    clusters,
+    servers_cluster,
+)
 from regnant.manifests.routing import Routing, Sticky, Variant
 from tests.unit.router.running_router import envoy_binary
 
@@ -127,8 +131,8 @@ def test_no_stage_of_a_rollout_changes_a_cluster_of_servers(routing: Routing) ->
 @given(routings())
 def test_from_stage_to_stage_routes_alone_change(routing: Routing) -> None:
     for variant in routing.variants:
-        clusters = [_clusters(stage) for stage in _stages(routing, variant)]
-        assert all(one == clusters[0] for one in clusters)
+        found = [clusters(stage) for stage in _stages(routing, variant)]
+        assert all(one == found[0] for one in found)
 
 
 @settings(deadline=None)
@@ -225,13 +229,9 @@ def _stages(routing: Routing, variant: Variant) -> list[Routing]:
     ]
 
 
-def _clusters(routing: Routing) -> list[dict[str, Any]]:
-    return _resources(router_files(routing)["cds.json"])
-
-
 def _servers(routing: Routing) -> dict[str, dict[str, Any]]:
     names = {servers_cluster(variant) for variant in routing.variants}
-    return {one["name"]: one for one in _clusters(routing) if one["name"] in names}
+    return {one["name"]: one for one in clusters(routing) if one["name"] in names}
 
 
 def _resources(text: str) -> list[dict[str, Any]]:
@@ -241,12 +241,12 @@ def _resources(text: str) -> list[dict[str, Any]]:
 
 def _users_clusters(routing: Routing) -> set[str]:
     """Those that users may be sent to; copies may be lost when the last one is made."""
-    return {one["name"] for one in _clusters(routing) if not one["name"].endswith("-shadow")}
+    return {one["name"] for one in clusters(routing) if not one["name"].endswith("-shadow")}
 
 
 def _answering(routing: Routing, variant: Variant) -> dict[str, Any]:
     name = answering_cluster(variant)
-    return next(one for one in _clusters(routing) if one["name"] == name)
+    return next(one for one in clusters(routing) if one["name"] == name)
 
 
 def _all_in_one(files: dict[str, str]) -> dict[str, Any]:
