@@ -5,11 +5,12 @@ counts of every source and adds what they grew by. The rule behind everything he
 
     Only what provably happened in this period is counted. What cannot be proven is left out.
 
-- The first sight of a pod in a period is a baseline and counts nothing: its counts may be older.
+- The first sight of a pod, or of a router's cluster, in a period is a baseline and counts nothing:
+  its counts may be older.
 - From then on whatever that address tells beyond what it told before is new. A process that began
   since then (another boot id, counters that went down) began at 0, so all of its counts are new: a
   server that fails and restarts time and again is seen each time. The same holds for a host that a
-  known router did not have at the last look.
+  known cluster of a router did not have at the last look.
 - A look that a pod missed costs nothing: its next one tells all of what happened in between.
 - A look that began before the last one ended could tell older counts than those known. It is left
   out.
@@ -36,17 +37,23 @@ _Name = TypeVar("_Name")
 _Value = TypeVar("_Value")
 
 MAX_SOURCES = 1024
-"""How many pods of each kind, and hosts of each router, are remembered; the longest unseen go."""
+"""How many routers, servers, and hosts of a cluster are remembered; the longest unseen go."""
 
 
 @dataclass(frozen=True, slots=True)
 class RouterTries:
-    """What one router counted."""
+    """What one router counted; nothing is not the same as no hosts: it lacks the cluster."""
 
-    champion: HostTries = field(default_factory=dict)
-    challenger: HostTries = field(default_factory=dict)
-    shadow: HostTries = field(default_factory=dict)
+    champion: HostTries | None = None
+    challenger: HostTries | None = None
+    shadow: HostTries | None = None
     """The challenger's tries at copies of the champion's requests."""
+
+    @property
+    def by_role(self) -> Iterator[tuple[str, HostTries]]:
+        """The clusters that it has."""
+        roles = {"champion": self.champion, "challenger": self.challenger, "shadow": self.shadow}
+        return ((role, hosts) for role, hosts in roles.items() if hosts is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +144,8 @@ class _Book:
         self.pending = Tally()
         self.marks: dict[str, Mark] = {}
         self.pairing = Pairing()
-        self._routers: dict[str, dict[tuple[str, str], Tries]] = {}
+        self._routers: dict[str, dict[str, dict[str, Tries]]] = {}
+        """The tries last seen, by router, role and host."""
         self._servers: dict[str, ServerStatistics] = {}
 
     def take(self, sample: Sample, *, tolerance: float | None, shadowed: bool) -> None:
@@ -158,16 +166,17 @@ class _Book:
 
     def _tries(self, router: str, now: RouterTries) -> dict[str, Tries]:
         """What a router counted since it was last seen, by the part that it plays."""
-        before = self._routers.pop(router, None)
-        known = self._routers[router] = before or {}
+        clusters = self._routers[router] = self._routers.pop(router, {})
         grown = {"champion": Tries(), "challenger": Tries(), "shadow": Tries()}
-        for role, hosts in _by_role(now):
+        for role, hosts in now.by_role:
+            is_known = role in clusters
+            known = clusters.setdefault(role, {})
             for host, tries in hosts.items():
-                last = known.pop((role, host), Tries())
-                known[role, host] = tries
-                if before is not None:
+                last = known.pop(host, Tries())
+                known[host] = tries
+                if is_known:
                     grown[role] = _both(grown[role], _tries_since(last, tries))
-        _keep_newest(known)
+            _keep_newest(known)
         return grown
 
     def _answers(self, server: str, now: ServerStatistics, *, shadowed: bool) -> Counts:
@@ -204,14 +213,6 @@ class _Book:
         _keep_newest(self._servers)
         for server in self.marks.keys() - self._servers.keys():
             del self.marks[server]
-
-
-def _by_role(tries: RouterTries) -> tuple[tuple[str, HostTries], ...]:
-    return (
-        ("champion", tries.champion),
-        ("challenger", tries.challenger),
-        ("shadow", tries.shadow),
-    )
 
 
 def _tries_since(before: Tries, now: Tries) -> Tries:

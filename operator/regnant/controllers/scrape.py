@@ -18,7 +18,6 @@ from regnant.manifests.router_config.clusters import servers_cluster, shadow_clu
 from regnant.probes import Prober
 from regnant.probes.errors import ProbeError
 from regnant.probes.server import PAGE, OutcomePage
-from regnant.probes.statistics import HostTries
 
 DEADLINE = 0.8
 """Seconds; less than the pause between two looks."""
@@ -92,12 +91,11 @@ class _Look:
         if champion is not None:
             clusters.append(champion.cluster)
         pages = await self._all({pod: self._prober.tries(pod, clusters) for pod in pods})
-        nobody: HostTries = {}
         return {
             pod: RouterTries(
-                champion=page.get(champion.cluster, nobody) if champion else nobody,
-                challenger=page.get(challenger.cluster, nobody),
-                shadow=page.get(challenger.shadow_cluster, nobody),
+                champion=page.get(champion.cluster) if champion else None,
+                challenger=page.get(challenger.cluster),
+                shadow=page.get(challenger.shadow_cluster),
             )
             for pod, page in pages.items()
         }

@@ -79,7 +79,7 @@ def read_tries(answer: Answer, clusters: Collection[str]) -> dict[str, HostTries
     try:
         return {
             cluster["name"]: _hosts(cluster.get("host_statuses", []))
-            for cluster in answer.document()["cluster_statuses"]
+            for cluster in answer.document().get("cluster_statuses", [])
             if cluster["name"] in clusters
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -73,7 +73,7 @@ def test_a_new_host_of_a_known_router_is_counted_from_its_first_try() -> None:
 
 
 def test_a_host_that_comes_back_with_its_counts_is_not_counted_again() -> None:
-    gone: dict[str, RouterTries] = {ROUTER: RouterTries()}
+    gone = {ROUTER: RouterTries(challenger={})}
     looks = [
         at(0, routers=challenged(7)),
         at(1, routers=challenged(9)),
@@ -87,6 +87,12 @@ def test_a_router_that_is_seen_late_is_a_baseline() -> None:
     other = {"10.0.0.2": RouterTries(challenger=hosts(one=500))}
     looks = [at(0, routers=challenged(7)), at(1, routers=challenged(9) | other)]
     assert counted(*looks).challenger.tries == 2
+
+
+def test_a_cluster_that_a_router_shows_late_is_a_baseline() -> None:
+    looks = [at(0, routers={ROUTER: RouterTries()}), at(1, routers=challenged(500))]
+    assert counted(*looks) == Tally()
+    assert counted(*looks, at(2, routers=challenged(501))).challenger.tries == 1
 
 
 def test_champion_challenger_and_copies_are_told_apart() -> None:
@@ -203,5 +209,5 @@ def test_memory_is_bounded_and_what_is_seen_stays() -> None:
     assert tally.challenger == Counts(tries=last, latency=(last,))
     book = ledger._books[KEY]
     assert len(book._routers) == len(book._servers) == len(book.marks) == MAX_SOURCES
-    assert len(book._routers[ROUTER]) == MAX_SOURCES
-    assert ("challenger", "passing-0") not in book._routers[ROUTER]
+    assert len(book._routers[ROUTER]["challenger"]) == MAX_SOURCES
+    assert "passing-0" not in book._routers[ROUTER]["challenger"]

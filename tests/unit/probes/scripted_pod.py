@@ -73,7 +73,7 @@ async def _gone_afterwards(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def scripted_pod() -> AsyncIterator[ScriptedPod]:
+async def scripted_pod(ip: str = "127.0.0.1", port: int = 0) -> AsyncIterator[ScriptedPod]:
     """A pod that listens."""
     pod = ScriptedPod()
     serving: set[asyncio.Task[None]] = set()
@@ -81,7 +81,7 @@ async def scripted_pod() -> AsyncIterator[ScriptedPod]:
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         serving.add(asyncio.create_task(pod.serve(reader, writer)))
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    server = await asyncio.start_server(accept, ip, port)
     pod.port = server.sockets[0].getsockname()[1]
     async with server:
         yield pod

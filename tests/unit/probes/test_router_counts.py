@@ -1,0 +1,233 @@
+"""What a router counted at each host, read from a real Envoy and from pages that are none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regnant.manifests.router_config import router_files
+from regnant.manifests.router_config.clusters import servers_cluster, shadow_cluster
+from regnant.manifests.routing import Routing
+from regnant.probes import AnswerError, Prober, UnreachableError
+from regnant.probes.statistics import Discovery, Part, Tries
+from tests.unit.probes.scripted_pod import Answer, scripted_pod
+from tests.unit.router.running_router import (
+    LOOPBACK,
+    Router,
+    Server,
+    running_router,
+    serving,
+    until,
+)
+
+INFER = "/v2/models/churn/infer"
+
+
+@asynccontextmanager
+async def split(path: Path, old: Server, new: Server) -> AsyncIterator[tuple[Router, Prober]]:
+    """A router that gives every request to the challenger first, and who asks it."""
+    routing = Routing(
+        service="churn",
+        namespace="default",
+        model="churn",
+        variants=(old.variant, new.variant),
+        champion=old.digest,
+        challenger=new.digest,
+        weight=100,
+        attempt_timeout=timedelta(milliseconds=300),
+    )
+    async with (
+        running_router(path / "config", routing) as router,
+        Prober.open(port=router.place.verification_port) as prober,
+    ):
+        await router.until_reached(old)
+        await router.until_reached(new)
+        yield router, prober
+
+
+@pytest.fixture
+async def old() -> AsyncIterator[Server]:
+    async with serving(Server(3)) as server:
+        yield server
+
+
+@pytest.fixture
+async def new() -> AsyncIterator[Server]:
+    async with serving(Server(4)) as server:
+        yield server
+
+
+async def tries(prober: Prober, server: Server) -> Tries:
+    cluster = servers_cluster(server.variant)
+    found = await prober.tries(LOOPBACK, [cluster])
+    assert list(found) == [cluster]
+    assert list(found[cluster]) == [f"{LOOPBACK}:{server.port}"]
+    return found[cluster][f"{LOOPBACK}:{server.port}"]
+
+
+async def test_each_way_to_fail_is_one_failure_and_a_users_mistake_is_none(
+    tmp_path: Path, old: Server, new: Server
+) -> None:
+    async with split(tmp_path, old, new) as (router, prober):
+        assert await tries(prober, new) == Tries()
+        await router.users.post(INFER, json={})
+        new.status = 400
+        await router.users.post(INFER, json={})
+        assert await tries(prober, new) == Tries(succeeded=2)
+        new.status = 500
+        await router.users.post(INFER, json={})
+        assert await tries(prober, new) == Tries(2, failed=1)
+        new.status, new.fault = 200, "reset"
+        await router.users.post(INFER, json={})
+        assert await tries(prober, new) == Tries(2, failed=2)
+        new.fault = "cut"
+        await router.users.post(INFER, json={})
+        assert await tries(prober, new) == Tries(2, failed=3)
+        new.fault = "hang"
+        await router.users.post(INFER, json={})
+        assert await tries(prober, new) == Tries(2, failed=4, timed_out=1)
+        assert await tries(prober, old) == Tries(succeeded=4)
+
+
+async def test_a_user_who_goes_away_is_neither_a_success_nor_a_failure(
+    tmp_path: Path, old: Server, new: Server
+) -> None:
+    async with split(tmp_path, old, new) as (router, prober):
+        new.fault = "hang"
+        reader, writer = await asyncio.open_connection(LOOPBACK, router.place.users_port)
+        writer.write(f"POST {INFER} HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{{}}".encode())
+
+        async def is_hanging() -> bool:
+            return new.hanging == 1
+
+        async def was_given_up() -> bool:
+            page = (await router.operator.get("/envoy/clusters?format=json")).json()
+            return not any(
+                gauge["name"] == "rq_active" and "value" in gauge
+                for cluster in page["cluster_statuses"]
+                if cluster["name"] == servers_cluster(new.variant)
+                for gauge in cluster["host_statuses"][0]["stats"]
+            )
+
+        await until(is_hanging, "the challenger has the request")
+        writer.close()
+        await writer.wait_closed()
+        await until(was_given_up, "the router has given the request up")
+        new.fault = ""
+        new.released.set()
+        await router.users.post(INFER, json={})
+        assert await tries(prober, new) == Tries(succeeded=1)
+        assert await tries(prober, old) == Tries()
+        assert await reader.read() == b""
+
+
+async def test_a_host_that_fails_too_often_is_seen_to_be_left_out(
+    tmp_path: Path, old: Server, new: Server
+) -> None:
+    async with split(tmp_path, old, new) as (router, prober):
+        new.status = 500
+
+        async def is_left_out() -> bool:
+            await router.users.post(INFER, json={})
+            return (await tries(prober, new)).left_out
+
+        await until(is_left_out, "the challenger's host is left out")
+        assert (await tries(prober, new)).failed == new.answered
+
+
+async def test_only_what_is_asked_for_is_told_and_what_is_unknown_is_missing(
+    tmp_path: Path, old: Server, new: Server
+) -> None:
+    async with split(tmp_path, old, new) as (_, prober):
+        wanted = [shadow_cluster(new.variant), servers_cluster(old.variant)]
+        assert set(await prober.tries(LOOPBACK, wanted)) == set(wanted)
+        assert await prober.tries(LOOPBACK, ["version-9-00000000"]) == {}
+
+
+async def test_a_refused_configuration_is_told_by_part(
+    tmp_path: Path, old: Server, new: Server
+) -> None:
+    async with split(tmp_path, old, new) as (router, prober):
+        before = await prober.discovery(LOOPBACK)
+        revision = before.routes.revision
+        assert before == Discovery(*[Part(revision, 0)] * 3)
+        assert before.has(revision)
+        wanted = Routing("churn", "default", "churn", (old.variant,), old.digest)
+        files = router_files(wanted, router.place)
+        wrong = json.loads(files["cds.json"])
+        wrong["resources"][0]["lb_policy"] = "CLUSTER_PROVIDED"
+        router.directory.publish({**files, "cds.json": json.dumps(wrong)})
+
+        async def is_refused() -> bool:
+            return (await prober.discovery(LOOPBACK)).refusals == 1
+
+        await until(is_refused, "the clusters are refused")
+        after = await prober.discovery(LOOPBACK)
+    assert after.clusters == Part(revision, 1)
+    assert not after.has(wanted.revision)
+
+
+def host(**changes: Any) -> dict[str, Any]:
+    names = ("rq_success", "rq_error", "rq_timeout")
+    return {
+        "address": {"socket_address": {"address": "10.0.0.1", "port_value": 8080}},
+        "stats": [{"name": name} for name in names],
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"cluster_statuses": [{}]},
+        {"cluster_statuses": {"name": "a"}},
+        {"cluster_statuses": [{"name": "a", "host_statuses": [host(stats=[])]}]},
+        {"cluster_statuses": [{"name": "a", "host_statuses": [host(address={})]}]},
+        {"cluster_statuses": [{"name": "a", "host_statuses": ["10.0.0.1"]}]},
+        {
+            "cluster_statuses": [
+                {
+                    "name": "a",
+                    "host_statuses": [host(stats=[{"name": "rq_success", "value": "many"}])],
+                }
+            ]
+        },
+    ],
+)
+async def test_a_page_that_is_not_envoys_is_an_error(page: dict[str, Any]) -> None:
+    async with scripted_pod() as pod, Prober.open(port=pod.port) as prober:
+        pod.answers = {"/envoy/clusters": Answer(page), "/envoy/discovery": Answer(page)}
+        with pytest.raises(AnswerError, match="not a page of clusters"):
+            await prober.tries(LOOPBACK, ["a"])
+        with pytest.raises(AnswerError, match="not a page of statistics"):
+            await prober.discovery(LOOPBACK)
+
+
+async def test_a_timeout_that_is_counted_before_its_failure_waits_for_the_next_look() -> None:
+    torn = host(
+        stats=[
+            {"name": "rq_success"},
+            {"name": "rq_error", "value": "1"},
+            {"name": "rq_timeout", "value": "2"},
+        ]
+    )
+    async with scripted_pod() as pod, Prober.open(port=pod.port) as prober:
+        page = {"cluster_statuses": [{"name": "a", "host_statuses": [torn]}]}
+        pod.answers["/envoy/clusters"] = Answer(page)
+        found = await prober.tries(LOOPBACK, ["a"])
+    assert found == {"a": {"10.0.0.1:8080": Tries(0, 1, 1)}}
+
+
+async def test_a_router_that_is_gone_is_not_reached(unused_tcp_port: int) -> None:
+    async with Prober.open(port=unused_tcp_port) as prober:
+        with pytest.raises(UnreachableError):
+            await prober.tries(LOOPBACK, ["a"])
+        with pytest.raises(UnreachableError):
+            await prober.discovery(LOOPBACK)
