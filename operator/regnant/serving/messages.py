@@ -19,23 +19,38 @@ if TYPE_CHECKING:
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
+KEPT_HEADERS = {
+    b"host": "host",
+    b"content-length": "announced_length",
+    b"transfer-encoding": "transfer_encoding",
+    b"content-type": "content_type",
+    b"content-encoding": "content_encoding",
+    b"expect": "expect",
+    b"x-request-id": "request_id",
+    b"x-regnant-verify-version": "verifies",
+    b"x-regnant-shadow": "shadow",
+}
+"""The headers that matter, and the field of a request that each goes to."""
+
+
 class Request:
     """One request, filled in as its bytes arrive; only the headers that matter are kept."""
 
     __slots__ = (
+        "announced_length",
         "body",
         "completed",
         "content_encoding",
-        "content_length",
         "content_type",
         "expect",
-        "has_host",
-        "is_shadow",
-        "is_verification",
+        "host",
         "keep_alive",
         "method",
         "request_id",
+        "shadow",
         "target",
+        "transfer_encoding",
+        "verifies",
         "version",
     )
 
@@ -44,20 +59,31 @@ class Request:
         self.target = b""
         self.version = "1.1"
         self.keep_alive = True
-        self.has_host = False
-        self.content_length: int | None = None
-        """What the client announced; None for none, -1 for a chunked body."""
+        self.host: bytes | None = None
+        self.announced_length = b""
+        self.transfer_encoding = b""
         self.content_type = b""
         self.content_encoding = b""
         self.expect = b""
         self.request_id = b""
-        self.is_shadow = False
-        """Whether the router only mirrored it here, and throws the answer away."""
-        self.is_verification = False
-        """Whether the operator asks, and not a user."""
+        self.verifies = b""
+        """The version that the operator verifies by it; users ask without."""
+        self.shadow = b""
         self.completed = 0
         """When its last byte was read, on the clock `time.perf_counter_ns`."""
         self.body: bytes | bytearray = b""
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether the router only copied it to here, and throws the answer away."""
+        return self.shadow == b"true"
+
+    @property
+    def content_length(self) -> int | None:
+        """What the client announced; None for none, -1 for a chunked body."""
+        if self.transfer_encoding:
+            return -1
+        return int(self.announced_length) if self.announced_length else None
 
     @property
     def path(self) -> bytes:

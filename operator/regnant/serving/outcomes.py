@@ -58,7 +58,7 @@ class Outcomes:
 
     def keep(self, request: Request, rows: int, outputs: Mapping[str, Array]) -> None:
         """Keep the outcome of one row, if the request is one of the sample."""
-        if not request.request_id or request.is_verification:
+        if not request.request_id or request.verifies:
             return
         row = self._sample.row(request.request_id, rows)
         if row is None:

@@ -23,14 +23,14 @@ import httptools
 
 from regnant.serving import log
 from regnant.serving.exchange import Exchange, Phase
-from regnant.serving.messages import RequestRefused, bad_request, encode
+from regnant.serving.messages import KEPT_HEADERS, RequestRefused, bad_request, encode
 from regnant.serving.routes import check_body_is_json, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from regnant.serving.admission import Admission
-    from regnant.serving.messages import Request, Respond, Response
+    from regnant.serving.messages import Respond, Response
     from regnant.serving.routes import Routes
     from regnant.serving.settings import Limits
 
@@ -138,8 +138,8 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it asks."""
-        self._client_reads = False
         self._expect_within(self._limits.write_seconds)
+        self._client_reads = False
         self._control_reading()
 
     def resume_writing(self) -> None:
@@ -167,29 +167,11 @@ class Connection(asyncio.Protocol):
         """Keep the headers that matter; of trailers none do."""
         self._head_parsed += len(name) + len(value) + 4
         self._check_head(self._head_parsed)
-        if self._phase is Phase.HEAD:
-            self._keep_header(self._incoming.request, name.lower(), value)
-
-    def _keep_header(self, request: Request, name: bytes, value: bytes) -> None:
-        match name:
-            case b"host":
-                request.has_host = True
-            case b"content-length":
-                request.content_length = int(value)
-            case b"transfer-encoding":
-                request.content_length = -1
-            case b"content-type":
-                request.content_type = value
-            case b"content-encoding":
-                request.content_encoding = value
-            case b"expect":
-                request.expect = value.lower()
-            case b"x-request-id" if len(value) <= _LONGEST_REQUEST_ID:
-                request.request_id = value
-            case b"x-regnant-verify-version":
-                request.is_verification = True
-            case b"x-regnant-shadow":
-                request.is_shadow = value == b"true"
+        if self._phase is not Phase.HEAD:
+            return
+        field = KEPT_HEADERS.get(name.lower())
+        if field:
+            setattr(self._incoming.request, field, value)
 
     def on_headers_complete(self) -> None:
         """Decide what the request is for before its body is read."""
@@ -198,13 +180,15 @@ class Connection(asyncio.Protocol):
         request.method = self._parser.get_method()
         request.version = self._parser.get_http_version()
         request.keep_alive = self._parser.should_keep_alive()
+        if len(request.request_id) > _LONGEST_REQUEST_ID:
+            request.request_id = b""
         self._phase = Phase.BODY
         self._expect_within(self._limits.body_seconds)
         if self._parser.should_upgrade():
             raise bad_request("Upgrade and CONNECT are not served; leave them out")
         if request.version not in ("1.1", "1.0"):
             raise bad_request(f"HTTP/{request.version} is not served; use HTTP/1.1")
-        if request.version == "1.1" and not request.has_host:
+        if request.version == "1.1" and request.host is None:
             raise bad_request("the header Host is missing")
         self._check_length(request.content_length or 0)
         try:
@@ -398,7 +382,7 @@ class Connection(asyncio.Protocol):
         request = exchange.request
         if not request.expect or request.version == "1.0":
             return
-        if request.expect != b"100-continue":
+        if request.expect.lower() != b"100-continue":
             raise RequestRefused(
                 HTTPStatus.EXPECTATION_FAILED, "only Expect: 100-continue is known"
             )
@@ -436,7 +420,9 @@ class Connection(asyncio.Protocol):
         self._expect_within(seconds[self._phase])
 
     def _expect_within(self, seconds: float) -> None:
-        self._deadline = self._server.clock() + seconds
+        """Set the deadline, unless it is for the client to read: no other puts that one off."""
+        if self._client_reads:
+            self._deadline = self._server.clock() + seconds
 
 
 def _cause(error: httptools.HttpParserCallbackError) -> RequestRefused:

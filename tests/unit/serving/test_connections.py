@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,7 +23,7 @@ from tests.unit.serving.running_server import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -326,22 +328,57 @@ def test_a_client_that_leaves_takes_its_place_with_it(slow: RunningServer) -> No
     assert slow.listener.admission.buffered == 0
 
 
+GOLDEN = b"GET /regnant/v1/golden?rows=40 HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
 def test_a_client_that_does_not_read_holds_up_only_itself(tmp_path: Path) -> None:
     limits = Limits(write_seconds=0.2)
-    written = doubling_bundle(tmp_path)
-    with running_server(written, limits) as server, server.connection() as raw:
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        raw.settimeout(0.5)
-        with pytest.raises((TimeoutError, ConnectionError)):
-            ask_without_end(raw)
-        assert server.client.get("/v2/health/live").status_code == 200
-        wait_until(lambda: len(server.listener._connections) == 1)
+    with running_server(doubling_bundle(tmp_path), limits) as server:
+        server.client.get("/v2/health/live")
+        others = set(server.listener._connections)
+        with socket.socket() as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            raw.settimeout(0.02)
+            raw.connect(("127.0.0.1", server.port))
+            wait_until(lambda: len(server.listener._connections) == 2)
+            (greedy,) = server.listener._connections - others
+            with suppress(ConnectionError):
+                ask_without_end(raw, lambda: not greedy._client_reads)
+            assert server.client.get("/v2/health/live").status_code == 200
+            wait_until(lambda: greedy not in server.listener._connections)
 
 
-def ask_without_end(raw: socket.socket) -> None:
-    golden = b"GET /regnant/v1/golden?rows=40 HTTP/1.1\r\nHost: a\r\n\r\n"
-    while True:
-        raw.sendall(golden * 100)
+def test_thousands_of_requests_in_one_packet_leave_others_their_turn(
+    doubling: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener, asked = doubling.listener, threading.Event()
+    answered: list[bytes] = []
+    for path in (b"/v2/health/live", b"/v2/health/ready"):
+        route = listener.routes._table[path]
+
+        def note(request: Any, respond: Any, route: Any = route) -> None:
+            answered.append(request.path)
+            assert asked.wait(20)
+            route.answer(request, respond)
+
+        monkeypatch.setitem(listener.routes._table, path, replace(route, answer=note))
+    with doubling.connection() as many, doubling.connection() as one:
+        many.sendall(LIVE * 3000)
+        wait_until(lambda: answered)
+        one.sendall(LIVE.replace(b"live", b"ready"))
+        asked.set()
+        assert read_responses(one, 1)[0][0] == 200
+        assert len(read_responses(many, 3000)) == 3000
+    assert answered.index(b"/v2/health/ready") < 100
+
+
+def ask_without_end(raw: socket.socket, is_done: Callable[[], bool]) -> None:
+    """Send whole requests, however little of them fits at once, and read nothing."""
+    rest = b""
+    while not is_done():
+        rest = rest or GOLDEN * 100
+        with suppress(TimeoutError):
+            rest = rest[raw.send(rest) :]
 
 
 def wait_until(condition: object) -> None:
