@@ -21,6 +21,7 @@ class Answer:
     version: str = "3"
     digest: str = DIGEST
     hangs: bool = False
+    closes: bool = False
 
 
 @dataclass
@@ -50,6 +51,8 @@ class ScriptedPod:
             answer = self.answers.get(path, Answer({"error": "no such path"}, status=404))
             if answer.hangs:
                 await reader.read()
+                return
+            if answer.closes:
                 return
             body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body)
             data = body if isinstance(body, bytes) else body.encode()
