@@ -88,7 +88,8 @@ class Routing:
     sticky: Sticky | None = None
     attempt_timeout: timedelta | None = None
     """How long a version that another one stands in for may work on a request; by default, and at
-    most, half of the request's time. The stand-in then gets no more, so it must need less."""
+    most, half of the request's time. The stand-in gets no more, so less than its slowest answers
+    take would cost users those that the other fails at."""
 
     def __post_init__(self) -> None:
         """Refuse a configuration that routers could not honour."""

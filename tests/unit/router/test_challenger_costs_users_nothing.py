@@ -151,6 +151,22 @@ async def test_a_champion_has_all_of_its_time_whatever_the_challenger_has(
     assert old.answered == sum(answer.headers["x-regnant-version"] == "3" for answer in answers)
 
 
+async def test_a_champion_that_stands_in_has_no_more_time_than_the_challenger_had(
+    tmp_path: Path, old: Server, new: Server
+) -> None:
+    """The one case that costs users: a time for tries that the champion itself cannot keep."""
+    new.status, old.delay = 500, 3 * SHORT.total_seconds()
+    async with running_router(
+        tmp_path / "config", split(old, new, attempt_timeout=SHORT)
+    ) as router:
+        await router.until_reached(old)
+        await router.until_reached(new)
+        (short,) = await asked(router, 1)
+        await router.publish(split(old, new, attempt_timeout=10 * SHORT))
+        (enough,) = await asked(router, 1)
+    assert (short.status_code >= 500, enough.status_code) == (True, 200)
+
+
 async def test_a_short_time_for_a_try_is_kept_by_a_version_that_took_over(
     tmp_path: Path, old: Server, new: Server
 ) -> None:
