@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from regnant.api.model_version import Interface, Tensor
+from regnant.lifecycle import serving_plan
 from regnant.lifecycle.serving_state import Candidate, Observed
+from regnant.manifests import names
 
 
 def target(observed: Observed) -> Candidate | None:
@@ -59,6 +61,21 @@ def rejected_digests(observed: Observed) -> frozenset[str]:
         for rejection in observed.service.status.rejected
         if rejection.retry_token == token
     )
+
+
+def is_leaving(observed: Observed, digest: str) -> bool:
+    """Whether servers of a former, rejected try of the bundle are still there.
+
+    A new try has to wait for them to go: it would get the same pods, and be judged at once by what
+    they died of before somebody corrected the cause.
+    """
+    service = observed.service
+    tries = [one for one in service.status.rejected if one.digest == digest]
+    if digest in serving_plan.running(service.status):
+        leaving = any(one.artifact.digest == digest for one in service.status.retiring)
+        return leaving and bool(tries)
+    former = {names.server(service.metadata.name, one.version, digest) for one in tries}
+    return not former.isdisjoint(observed.server_names)
 
 
 def interface_difference(champion: Interface, challenger: Interface) -> str:

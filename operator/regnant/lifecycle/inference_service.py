@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from regnant.api.inference_service import InferenceServiceStatus
 from regnant.lifecycle import actions, comparing, proving, serving_plan, serving_report, takeover
 from regnant.lifecycle.decision import Child, Decision, turning_point
-from regnant.lifecycle.eligibility import rejected_digests, target
+from regnant.lifecycle.eligibility import is_leaving, rejected_digests, target
 from regnant.lifecycle.endings import Step, begin, returned
 from regnant.lifecycle.serving_plan import Plan
 from regnant.lifecycle.serving_state import Observed, Phase, phase
@@ -88,7 +88,7 @@ def _advance(observed: Observed, now: datetime) -> Step:
 def _begin(observed: Observed, now: datetime) -> Step:
     """Open a rollout, if there is a version that should be tried."""
     candidate = target(observed)
-    if candidate is None:
+    if candidate is None or is_leaving(observed, candidate.artifact.digest):
         return Step(observed.service.status)
     opened = begin(observed.service.status, candidate, now)
     return Step(opened, (serving_report.started(observed.service, candidate.version),))
@@ -161,6 +161,8 @@ def _next_look(
     elif observed.service.status.rollout:
         # A takeover just ended: another version may have waited for its turn.
         looks.append(SOON)
+    elif (following := target(observed)) and is_leaving(observed, following.artifact.digest):
+        looks.append(WATCHFUL)
     return min(looks, default=None)
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from regnant.api.inference_service import InferenceServiceSpec
 from regnant.lifecycle.diagnosis import Fault
 from regnant.lifecycle.serving_state import ServerHealth
+from regnant.manifests import names
 from tests.unit.lifecycle.worlds import ServiceWorld, digest, serving_world
 
 
@@ -201,6 +202,26 @@ def test_a_new_retry_token_lets_a_rejected_bundle_try_again() -> None:
     world.spec = InferenceServiceSpec.model_validate(
         {"modelName": "churn", "rollout": {"retryToken": "again"}}
     )
+    world.settle()
+    assert world.answering == second
+
+
+def test_a_new_try_waits_until_the_servers_of_the_former_one_are_gone() -> None:
+    """They would be judged by what they died of before the cause was corrected."""
+    world = serving_world()
+    second = world.add(2)
+    world.down(second, Fault("StoreForbidden", "check the Secret", final=True))
+    while not world.status.rejected:
+        world.step(seconds=1)
+    former = names.server("shop", 2, second)
+    assert former in world.deployed
+    world.spec = InferenceServiceSpec.model_validate(
+        {"modelName": "churn", "rollout": {"retryToken": "the Secret was corrected"}}
+    )
+    while former in world.deployed:
+        assert world.status.rollout is None
+        assert world.step(seconds=1).requeue_after is not None
+    world.health.clear()
     world.settle()
     assert world.answering == second
 
