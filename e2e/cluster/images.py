@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +86,7 @@ class Images:
             if name not in IMAGES:
                 raise UnknownNameError("image", name, IMAGES)
         install_packages()
-        with locked(self._settings.cache / ".locks" / "images"):
+        with self._alone():
             built = [] if self._foreign_base else [self._build_base()]
             rest = [name for name in wanted if name != PYTHON]
             with ThreadPoolExecutor(max_workers=2) as pool:
@@ -93,12 +94,13 @@ class Images:
         return [each for each in built if each.name in wanted]
 
     def load(self, built: Iterable[Built], node: NodeImages) -> None:
-        """Bring the node's images up to date with these."""
-        layers = self._builder.layers()
-        for each in built:
-            image = self._builder.stored(each.reference)
-            with step(f"image {each.name} is on the node"):
-                node.load(image, layers)
+        """Bring the node's images up to date with these, or with what was built since."""
+        with self._alone():
+            layers = self._builder.layers()
+            for each in built:
+                image = self._builder.stored(each.reference)
+                with step(f"image {each.name} is on the node"):
+                    node.load(image, layers)
 
     def push(self, built: Iterable[Built], *, plain_http: bool) -> None:
         """Push to the registry that the prefix names."""
@@ -113,6 +115,12 @@ class Images:
             sizes = [layers.size(digest) for digest in self._builder.stored(each.reference).layers]
             parts = " + ".join(f"{size / 1e6:.1f}" for size in sizes)
             print(f"{each.reference:<44}{sum(sizes) / 1e6:8.1f} MB   ({parts})")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else builds meanwhile: names and layers belong together."""
+        with locked(self._settings.cache / ".locks" / "images"):
+            yield
 
     def _build_one(self, name: str) -> Built:
         return self._build_registry() if name == REGISTRY else self._build_project(name)
