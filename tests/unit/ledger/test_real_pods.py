@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -36,12 +36,18 @@ class Rollout:
     plan: Routing
     ledger: Ledger = field(default_factory=Ledger)
     period: str = ""
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     async def begin(self, period: str, plan: Routing) -> None:
         """Publish a stage, and take its baseline."""
         await self.router.publish(plan)
         self.period = period
-        assert await self.look() == Tally()
+
+        async def everybody_is_seen() -> bool:
+            assert await self.look() == Tally()
+            return not self.missing
+
+        await until(everybody_is_seen, "every pod has answered in time")
 
     async def look(self) -> Tally:
         shadowed = self.period == "shadow"
@@ -53,6 +59,7 @@ class Rollout:
             pairs=shadowed,
             marks=self.ledger.marks(KEY, self.period),
         )
+        self.missing = sample.missing
         return self.ledger.add(KEY, self.period, sample, tolerance=0.01, shadowed=shadowed)
 
     async def until_counted(self, tries: int) -> Tally:
