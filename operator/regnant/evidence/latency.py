@@ -37,7 +37,11 @@ _SLACK = 1.0 + 1e-9
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """What one histogram says of its quantile, as bets at each finite edge of a bucket."""
+    """What one histogram says of its quantile, as bets at each finite edge of a bucket.
+
+    A bet that has lost money so far counts as lost. So what was won never falls towards the edges
+    that are further off, and to rule out a ratio is to rule out all beyond it.
+    """
 
     too_few: tuple[float, ...]
     """Log of what was won against: at least the quantile's share lies at or below this edge."""
@@ -54,8 +58,8 @@ class _Side:
                 above = Proportion(total - below, total)
                 won = _ABOVE.log_mixture(above) - log_likelihood(above, 1.0 - quantile)
                 seen = below
-            few.append(won if below < quantile * total else -math.inf)
-            many.append(won if below > quantile * total else -math.inf)
+            few.append(won if won > 0.0 and below < quantile * total else -math.inf)
+            many.append(won if won > 0.0 and below > quantile * total else -math.inf)
         return cls(tuple(few), tuple(many))
 
 

@@ -31,10 +31,8 @@ _ONE: Final = Weights(0.3, 1.0)
 _CHAMPION: Final = Weights(0.3, 10.0)
 _CHALLENGER: Final = Weights(0.3, 1.0)
 _SHARED: Final = Weights(0.3, 30.0)
-"""Failures are rare as a rule, the more so where both sides fail equally often. Half of the stake
-is on that. Tried against uniform and Jeffreys' weights: two healthy models pass in about half the
-time,
-and a challenger that fails always is found out one try later at most."""
+"""Failures are rare as a rule, the more so where both sides fail equally often; half of the stake
+is on that. Two healthy models pass in about half the time that Jeffreys' weights take."""
 _SLACK = 1.0 + 1e-9
 """Edges are computed: two that are meant to be equal may differ in the last digits."""
 

@@ -87,6 +87,31 @@ def test_a_distance_of_zero_is_not_beyond_a_tolerance_of_zero() -> None:
     assert outcome.verdict is Verdict.INCONCLUSIVE
 
 
+def test_a_tolerance_that_is_an_edge_is_one_despite_rounding() -> None:
+    distances = Histogram(1.0, 1.1, (0, 0, 1_000, 0))
+    assert distances.edge(2) > 1.21
+    outcome = score_distance(distances, tolerance=1.21, limit=0.1, alpha=0.05)
+    assert outcome.verdict is Verdict.PASS
+
+
+def test_a_ratio_that_is_the_limit_passes_despite_rounding() -> None:
+    one = Histogram(1.0, 1.1, (0, 5_000, 0, 0, 0))
+    other = Histogram(1.0, 1.1, (0, 0, 5_000, 0, 0))
+    outcome = compare_latency(one, other, quantile=0.9, max_ratio=1.21, alpha=0.05)
+    assert outcome.high is not None
+    assert outcome.high > 1.21
+    assert outcome.verdict is Verdict.PASS
+
+
+def test_a_ratio_that_begins_at_the_limit_fails_despite_rounding() -> None:
+    one = Histogram(1.0, 1.07, (0, 5_000, 0, 0, 0, 0, 0))
+    other = Histogram(1.0, 1.07, (0, 0, 0, 0, 0, 5_000, 0))
+    limit = 1.07 * 1.07 * 1.07
+    outcome = compare_latency(one, other, quantile=0.9, max_ratio=limit, alpha=0.05)
+    assert outcome.low == pytest.approx(limit)
+    assert outcome.verdict is Verdict.FAIL
+
+
 def test_equal_latency_passes_a_limit_of_two_growths() -> None:
     outcome = compare_latency(FAST, FAST, quantile=0.99, max_ratio=4.0, alpha=0.05)
     assert outcome.verdict is Verdict.PASS
