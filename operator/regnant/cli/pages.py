@@ -65,7 +65,9 @@ def reigns(seen: Standing) -> RenderableType:
     for one in history:
         parts.append(_reign_head(seen, one))
         parts.append(Padding(Text(f"{one.reason}: {sentence(one.message)}"), _INDENT))
-        parts += [Padding(Text(reading, style="dim"), (0, 0, 0, 4)) for reading in one.evidence]
+        # The message of a promotion has the readings in it already.
+        new = (reading for reading in one.evidence if reading not in one.message)
+        parts += [Padding(Text(reading, style="dim"), (0, 0, 0, 4)) for reading in new]
     return Group(*parts)
 
 

@@ -45,6 +45,12 @@ def listing(parts: Sequence[str], last: str = "and") -> str:
     return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
 
 
+def with_names(reading: str, *, challenger: str, champion: str = "the champion") -> str:
+    """A reading of the evidence, which knows the two versions by their roles only."""
+    named = reading.replace("the challenger", challenger)
+    return named.replace("the champion", champion)
+
+
 def sentence(text: str) -> str:
     """The text as a sentence: with a full stop, and a capital unless a name starts it."""
     stripped = text.strip()

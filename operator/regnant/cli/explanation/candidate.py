@@ -17,7 +17,7 @@ from regnant.cli.standing import (
     waiting_words,
     watched_until,
 )
-from regnant.cli.wording import sentence
+from regnant.cli.wording import sentence, with_names
 
 
 def candidate(seen: Standing) -> tuple[str, ...]:
@@ -38,7 +38,7 @@ def comparison(seen: Standing) -> tuple[str, ...]:
     evidence = rollout.watch or stage
     if evidence is None:
         return ()
-    return (_counted(seen, evidence), *(_compared(check) for check in evidence.checks))
+    return (_counted(seen, evidence), *(_compared(seen, check) for check in evidence.checks))
 
 
 def _phase(seen: Standing, rollout: Transition) -> str:
@@ -209,7 +209,8 @@ def _counted(seen: Standing, evidence: Evidence) -> str:
     words = f"Since {wording.since(evidence.since, seen.now)}:"
     parts = []
     if champion.tries:
-        parts.append(_tries(seen.previous if _is_watched(seen) else seen.champion, champion))
+        former = seen.previous if _is_watched(seen) else seen.champion
+        parts.append(_tries(former or "the former version", champion))
     parts.append(_tries(seen.candidate, challenger))
     if evidence.tally.pairs.total:
         parts.append(f"{wording.count(evidence.tally.pairs.total, 'pair')} of answers compared")
@@ -228,9 +229,17 @@ def _tries(name: str, counts: Counts) -> str:
     return f"{name} was given {given}{failed if counts.tries else ''}{late}"
 
 
-def _compared(check: Check) -> str:
+def _compared(seen: Standing, check: Check) -> str:
+    former = seen.previous if _is_watched(seen) else seen.champion
     reading = (check.reading or _numbers(check)).rstrip(". ")
-    return f"{CHECK_WORDS[check.name].capitalize()}: {reading}. {_VERDICTS[verdict(check)]}"
+    named = with_names(reading, challenger=seen.candidate, champion=former or "the former version")
+    said = _VERDICTS[verdict(check)] if not check.reading or not _is_judged(check) else ""
+    return f"{CHECK_WORDS[check.name].capitalize()}: {named}. {said}".rstrip()
+
+
+def _is_judged(check: Check) -> bool:
+    """Whether the reading says itself on which side of the limit the truth lies."""
+    return bool(check.limit) and check.name != "Requests"
 
 
 def verdict(check: Check) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from regnant.api.rollout_status import Reign
 from regnant.cli import wording
 from regnant.cli.standing import Standing
-from regnant.cli.wording import sentence
+from regnant.cli.wording import sentence, with_names
 
 _WHOLE = 100
 
@@ -49,7 +49,7 @@ def _answers(seen: Standing) -> str:
             f"{seen.candidate}, the candidate, answers the other {given}. Where {seen.candidate} "
             f"fails at a request, {seen.champion} answers it instead, so users do not notice."
         )
-    return f"{seen.champion} answers all requests. It is the champion."
+    return f"{seen.champion} answers all requests."
 
 
 def _nobody(seen: Standing) -> str:
@@ -93,13 +93,15 @@ def _why(seen: Standing) -> str:
         "ReturnedByHand": f"A person went back to it from {former}.",
     }.get(current.reason, "")
     parts = [
-        f"It has been the champion since {wording.since(current.since, seen.now)}.",
+        f"{seen.champion} has been the champion since {wording.since(current.since, seen.now)}.",
         words or sentence(current.message),
     ]
     if current.reason == "RolledBack":
         parts.append(f"The reason: {current.message.rstrip('.')}.")
     if current.reason == "Promoted" and current.evidence:
-        parts.append(f"What was seen then: {sentence('; '.join(current.evidence))}")
+        readings = "; ".join(current.evidence).rstrip(".")
+        named = with_names(readings, challenger=seen.champion, champion=former)
+        parts.append(f"What was seen then: {named}.")
     return " ".join(part for part in parts if part)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from regnant.api.rollout_status import Rejection
 from regnant.cli import wording
 from regnant.cli.standing import Standing
-from regnant.cli.wording import sentence
+from regnant.cli.wording import sentence, with_names
 
 _SHOWN = 3
 
@@ -83,9 +83,14 @@ def _floor(seen: Standing) -> str:
 def _rejected(seen: Standing, one: Rejection) -> str:
     name = seen.service.version(one.version)
     meaning = _MEANING.get(one.reason, "")
-    evidence = f" What was seen: {sentence('; '.join(one.evidence))}" if one.evidence else ""
+    readings = with_names("; ".join(one.evidence).rstrip("."), challenger=name)
+    evidence = f" What was seen: {readings}." if readings else ""
     # Often the message is one of the readings already.
-    detail = "" if one.message in one.evidence else f" {sentence(one.message)}"
+    detail = (
+        ""
+        if one.message in one.evidence
+        else f" {sentence(with_names(one.message, challenger=name))}"
+    )
     lifted = (
         " Its rejection is lifted, because spec.rollout.retryToken was changed since."
         if one.retry_token != seen.service.spec.rollout.retry_token
