@@ -23,12 +23,12 @@ from e2e.serving import Load, Service
 PER_SECOND = 25
 HALF = step(50, requests=NEVER, maxDuration="24h")
 MIRRORED = shadow(requests=NEVER)
-ROLLOUT: Manifest = {"attemptTimeoutMilliseconds": 300, "limits": {"maxLatencyRatio": "5"}}
+ROLLOUT: Manifest = {"attemptTimeoutMilliseconds": 1000, "limits": {"maxLatencyRatio": "5"}}
 SERVER: Manifest = {
     "resources": {
         "requests": {"cpu": "50m", "memory": "128Mi"},
         # A server that never comes back from a request must not take the machine along.
-        "limits": {"cpu": "500m", "memory": "512Mi"},
+        "limits": {"cpu": "1", "memory": "512Mi"},
     }
 }
 

@@ -75,7 +75,7 @@ class Users:
                     *("/load/generator.py", url, "/load/crowd.json", str(seconds)),
                     volumes={"load": {"configMap": {"name": self._name}}},
                     # Who measures must not be the first to starve on a busy node.
-                    resources={"requests": {"cpu": "200m"}},
+                    resources={"requests": {"cpu": "100m"}},
                 ),
             ],
             self._namespace,
