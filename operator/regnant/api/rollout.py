@@ -181,6 +181,9 @@ class Limits(Model):
     """Which quantile of the answering times is compared."""
     max_latency_ratio: DecimalString = Decimal(2)
     """How many times the champion's that quantile may be; 0 leaves latency out."""
+    fast_enough_milliseconds: Annotated[int, Field(ge=0, le=60_000)] = 5
+    """A quantile of at most this is fast enough, however many times the champion's it is; 0
+    compares always."""
 
 
 class Watch(Model):

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from regnant.api.latency import BUCKETS
 from regnant.api.model import Digest, Model, Reason, Text, Time, VersionNumber
 from regnant.api.model_version import Artifact
 from regnant.api.rollout import Shadow, Step
@@ -18,7 +19,6 @@ Count = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
 Reading = Annotated[str, Field(max_length=512)]
 
 MAX_HISTORY = 20
-MAX_BUCKETS = 96
 MAX_CHECKS = 8
 
 
@@ -49,8 +49,8 @@ class Counts(Model):
     """Those of the failures that came too late."""
     non_finite: Count = 0
     """Answers with NaN or infinity in them."""
-    latency: Annotated[tuple[Count, ...], Field(max_length=MAX_BUCKETS)] = ()
-    """Answering times at the servers, by bucket: the first up to 50 us, each next one 1.25 times as
+    latency: Annotated[tuple[Count, ...], Field(max_length=BUCKETS)] = ()
+    """Answering times at the servers, by bucket: the first up to 10 us, each next one 1.2 times as
     far."""
 
     def __add__(self, other: Counts) -> Counts:

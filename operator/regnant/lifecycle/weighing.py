@@ -8,15 +8,18 @@ stages of a rollout, so that `limits.alpha` bounds a wrong decision of the rollo
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from regnant.api.latency import BUCKETS, FIRST_MICROSECONDS, GROWTH
 from regnant.api.rollout import Limits, Rollout, Shadow
 from regnant.api.rollout_status import Check, Counts, Evidence, Stage, Tally
 from regnant.evidence import (
     Histogram,
     Outcome,
     Proportion,
+    Verdict,
     agreement,
     compare_errors,
     compare_latency,
@@ -25,10 +28,6 @@ from regnant.evidence import (
 
 NOTE_EVERY = timedelta(seconds=5)
 """How often counts are written down while nothing follows from them; a crash loses no more."""
-FIRST_BUCKET = 50.0
-BUCKET_GROWTH = 1.25
-BUCKETS = 64
-"""The servers' histogram of answering times, in microseconds; the last bucket has no end."""
 _QUESTIONS = 4
 """Errors, latency, non-finite answers, agreement."""
 
@@ -121,14 +120,36 @@ def _errors(tally: Tally, limits: Limits, alpha: float) -> Check:
 
 
 def _latency(tally: Tally, limits: Limits, alpha: float) -> Check:
+    """Slow beside the champion, and slow at all: both must be so to be held against it."""
+    challenger = _histogram(tally.challenger)
+    quantile = float(limits.latency_quantile)
+    enough = _fast_enough(challenger, limits, alpha / 2)
+    if enough.verdict is Verdict.PASS:
+        return _check("Latency", enough)
     outcome = compare_latency(
         _histogram(tally.champion),
-        _histogram(tally.challenger),
-        quantile=float(limits.latency_quantile),
+        challenger,
+        quantile=quantile,
         max_ratio=float(limits.max_latency_ratio),
-        alpha=alpha,
+        alpha=alpha / 2,
     )
     return _check("Latency", outcome)
+
+
+def _fast_enough(challenger: Histogram, limits: Limits, alpha: float) -> Outcome:
+    """Whether the quantile is below what the user calls fast, whatever the champion's is."""
+    fast = 1000.0 * limits.fast_enough_milliseconds
+    edges = (FIRST_MICROSECONDS * GROWTH**bucket for bucket in range(BUCKETS - 1))
+    slower = challenger.total - sum(
+        count for edge, count in zip(edges, challenger.counts, strict=False) if edge <= fast
+    )
+    part = 1 - float(limits.latency_quantile)
+    outcome = exceeds(slower, challenger.total, limit=part, alpha=alpha)
+    reading = (
+        f"{challenger.total - slower:,} of {challenger.total:,} answers of the challenger took at "
+        f"most {limits.fast_enough_milliseconds} ms, which is fast enough"
+    )
+    return replace(outcome, reading=reading)
 
 
 def _non_finite(tally: Tally, limits: Limits, alpha: float) -> Check:
@@ -167,7 +188,7 @@ def _failing(counts: Counts) -> Proportion:
 
 def _histogram(counts: Counts) -> Histogram:
     filled = counts.latency + (0,) * (BUCKETS - len(counts.latency))
-    return Histogram(first=FIRST_BUCKET, growth=BUCKET_GROWTH, counts=filled)
+    return Histogram(first=float(FIRST_MICROSECONDS), growth=GROWTH, counts=filled)
 
 
 def _check(name: Name, outcome: Outcome) -> Check:

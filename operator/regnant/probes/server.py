@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from regnant.api.rollout_status import MAX_BUCKETS
+from regnant.api.latency import BUCKETS, FIRST_MICROSECONDS, GROWTH
 from regnant.manifests.server import PORT
 from regnant.probes.errors import AnswerError
 from regnant.probes.pods import Answer, Pods
@@ -23,7 +23,7 @@ STATISTICS = "/regnant/v1/stats"
 OUTCOMES = "/regnant/v1/outcomes"
 PAGE = 1000
 """The most outcomes that a server hands out at a time."""
-_UNIT, _FIRST_BUCKET, _BUCKET_GROWTH = "us", 50, 1.25
+_UNIT = "us"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +146,10 @@ def _traffic(document: dict[str, Any]) -> Traffic:
 
 def _buckets(latency: dict[str, Any]) -> tuple[int, ...]:
     meaning = (latency["unit"], latency["first"], latency["growth"])
-    if meaning != (_UNIT, _FIRST_BUCKET, _BUCKET_GROWTH):
+    if meaning != (_UNIT, FIRST_MICROSECONDS, GROWTH):
         raise ValueError(f"buckets of other times than ours: {meaning}")
     counts: Sequence[Any] = latency["counts"]
-    if len(counts) > MAX_BUCKETS:
+    if len(counts) > BUCKETS:
         raise ValueError(f"{len(counts)} buckets")
     return tuple(_count(one) for one in counts)
 

@@ -14,15 +14,12 @@ from bisect import bisect_left
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from regnant.api.latency import BUCKETS, FIRST_MICROSECONDS, GROWTH
+
 if TYPE_CHECKING:
     from regnant.serving.messages import Request
 
-BUCKETS: Final = 64
-FIRST: Final = 50
-"""Microseconds that the first bucket holds."""
-GROWTH: Final = 1.25
-"""How much longer the times of each further bucket are; the last one begins at about a minute."""
-_BOUNDS: Final = tuple(1000 * FIRST * GROWTH**bucket for bucket in range(BUCKETS - 1))
+_BOUNDS: Final = tuple(1000 * FIRST_MICROSECONDS * GROWTH**bucket for bucket in range(BUCKETS - 1))
 """The longest time of each bucket but the last, in nanoseconds."""
 # An enumeration's member costs more to look up than the whole of what is counted.
 _CLIENT_ERRORS: Final = HTTPStatus.BAD_REQUEST.value
@@ -62,7 +59,12 @@ class Traffic:
                 "server_error": self.server_errors,
             },
             "nonFinite": self.non_finite,
-            "latency": {"unit": "us", "growth": GROWTH, "first": FIRST, "counts": self.latency},
+            "latency": {
+                "unit": "us",
+                "growth": GROWTH,
+                "first": FIRST_MICROSECONDS,
+                "counts": self.latency,
+            },
         }
 
 

@@ -135,11 +135,20 @@ def test_a_challenger_that_fails_in_the_shadow_never_meets_a_user() -> None:
 def test_a_slow_challenger_is_rejected() -> None:
     world = comparing_world()
     quick = Counts(tries=2000, latency=(0, 2000))
-    slow = Counts(tries=2000, latency=(0,) * 20 + (2000,))
+    slow = Counts(tries=2000, latency=(0,) * 50 + (2000,))
     world.pending = Tally(champion=quick, challenger=slow)
     world.step(seconds=1)
     world.step(seconds=1)
     assert world.status.rejected[0].reason == "LatencyTooHigh"
+
+
+def test_a_challenger_that_is_fast_enough_may_be_slower_than_the_champion() -> None:
+    world = comparing_world()
+    quick = Counts(tries=2000, latency=(0, 2000))
+    three_milliseconds = Counts(tries=2000, latency=(0,) * 31 + (2000,))
+    world.pending = Tally(champion=quick, challenger=three_milliseconds)
+    world.step(seconds=12)
+    assert world.weight == 50
 
 
 def test_a_challenger_of_nonsense_is_rejected() -> None:
@@ -366,7 +375,7 @@ def test_users_stay_with_a_version_while_the_traffic_is_split(
 
 def test_latency_is_left_out_where_the_user_says_so() -> None:
     world = comparing_world(limits={"maxLatencyRatio": "0"})
-    slow = Counts(tries=2000, latency=(0,) * 40 + (2000,))
+    slow = Counts(tries=2000, latency=(0,) * 60 + (2000,))
     world.pending = Tally(champion=Counts(tries=2000, latency=(0, 2000)), challenger=slow)
     world.step(seconds=12)
     assert world.weight == 50

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from regnant.api.latency import FIRST_MICROSECONDS, GROWTH
 from tests.unit.probes.scripted_pod import DIGEST
 
 BUCKETS = [0, 3, *[0] * 62]
@@ -13,7 +14,12 @@ def traffic(ok: int = 3, non_finite: int = 0) -> dict[str, Any]:
     return {
         "requests": {"ok": ok, "client_error": 1, "server_error": 2},
         "nonFinite": non_finite,
-        "latency": {"unit": "us", "growth": 1.25, "first": 50, "counts": [0, ok, *[0] * 62]},
+        "latency": {
+            "unit": "us",
+            "growth": GROWTH,
+            "first": FIRST_MICROSECONDS,
+            "counts": [0, ok, *[0] * 62],
+        },
     }
 
 

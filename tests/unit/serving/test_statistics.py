@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regnant.api.latency import BUCKETS
 from regnant.serving.messages import Request
 from regnant.serving.settings import Limits
 from regnant.serving.statistics import Statistics, Traffic
@@ -169,11 +170,11 @@ def test_a_time_falls_into_the_bucket_that_holds_it(microseconds: float) -> None
     traffic.count(200, round(microseconds * 1000))
     told: Any = traffic.to_document()["latency"]
     (bucket,) = [position for position, count in enumerate(told["counts"]) if count]
-    longest = [told["first"] * told["growth"] ** position for position in range(63)]
+    longest = [told["first"] * told["growth"] ** position for position in range(BUCKETS - 1)]
     elapsed = round(microseconds * 1000) / 1000
     assert bucket == 0 or elapsed > longest[bucket - 1] * (1 - 1e-9)
-    assert bucket == 63 or elapsed <= longest[bucket] * (1 + 1e-9)
-    assert len(told["counts"]) == 64
+    assert bucket == BUCKETS - 1 or elapsed <= longest[bucket] * (1 + 1e-9)
+    assert len(told["counts"]) == BUCKETS
 
 
 def test_a_time_begins_when_the_request_is_complete() -> None:
@@ -181,7 +182,7 @@ def test_a_time_begins_when_the_request_is_complete() -> None:
     request.completed = time.perf_counter_ns() - 5_000_000_000
     statistics.answered(request, 200)
     counts = statistics.users.latency
-    assert sum(counts[:51]) == 0, "50 us * 1.25 ** 51 is 4.4 s"
+    assert sum(counts[:72]) == 0, "10 us * 1.2 ** 71 is 4.2 s"
     assert sum(counts) == 1
 
 
