@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -72,28 +73,45 @@ async def tries(prober: Prober, server: Server) -> Tries:
     return found[cluster][f"{LOOPBACK}:{server.port}"]
 
 
+async def counted(prober: Prober, server: Server) -> Tries:
+    """The counts alone: on a busy machine a server may seem ill for a moment."""
+    return replace(await tries(prober, server), left_out=False)
+
+
+async def given_to(server: Server, router: Router) -> None:
+    """Ask until one request went to this server."""
+    before = server.answered
+
+    async def was_asked() -> bool:
+        await router.users.post(INFER, json={})
+        return server.answered > before
+
+    await until(was_asked, "the server is asked")
+
+
 async def test_each_way_to_fail_is_one_failure_and_a_users_mistake_is_none(
     tmp_path: Path, old: Server, new: Server
 ) -> None:
     async with split(tmp_path, old, new) as (router, prober):
-        assert await tries(prober, new) == Tries()
-        await router.users.post(INFER, json={})
+        assert await counted(prober, new) == Tries()
+        await given_to(new, router)
         new.status = 400
-        await router.users.post(INFER, json={})
-        assert await tries(prober, new) == Tries(succeeded=2)
+        await given_to(new, router)
+        assert await counted(prober, new) == Tries(succeeded=2)
         new.status = 500
-        await router.users.post(INFER, json={})
-        assert await tries(prober, new) == Tries(2, failed=1)
+        await given_to(new, router)
+        assert await counted(prober, new) == Tries(2, failed=1)
         new.status, new.fault = 200, "reset"
-        await router.users.post(INFER, json={})
-        assert await tries(prober, new) == Tries(2, failed=2)
+        await given_to(new, router)
+        assert await counted(prober, new) == Tries(2, failed=2)
         new.fault = "cut"
-        await router.users.post(INFER, json={})
-        assert await tries(prober, new) == Tries(2, failed=3)
+        await given_to(new, router)
+        assert await counted(prober, new) == Tries(2, failed=3)
         new.fault = "hang"
-        await router.users.post(INFER, json={})
-        assert await tries(prober, new) == Tries(2, failed=4, timed_out=1)
-        assert await tries(prober, old) == Tries(succeeded=4)
+        await given_to(new, router)
+        assert await counted(prober, new) == Tries(2, failed=4, timed_out=1)
+        assert old.answered >= 4
+        assert await counted(prober, old) == Tries(succeeded=old.answered)
 
 
 async def test_a_user_who_goes_away_is_neither_a_success_nor_a_failure(
@@ -122,9 +140,9 @@ async def test_a_user_who_goes_away_is_neither_a_success_nor_a_failure(
         await until(was_given_up, "the router has given the request up")
         new.fault = ""
         new.released.set()
-        await router.users.post(INFER, json={})
-        assert await tries(prober, new) == Tries(succeeded=1)
-        assert await tries(prober, old) == Tries()
+        await given_to(new, router)
+        assert await counted(prober, new) == Tries(succeeded=1)
+        assert await counted(prober, old) == Tries(succeeded=old.answered)
         assert await reader.read() == b""
 
 
@@ -139,7 +157,7 @@ async def test_a_host_that_fails_too_often_is_seen_to_be_left_out(
             return (await tries(prober, new)).left_out
 
         await until(is_left_out, "the challenger's host is left out")
-        assert (await tries(prober, new)).failed == new.answered
+        assert (await tries(prober, new)).failed == new.answered > 0
 
 
 async def test_only_what_is_asked_for_is_told_and_what_is_unknown_is_missing(
