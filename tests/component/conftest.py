@@ -20,6 +20,7 @@ from e2e.cluster.settings import Settings as ClusterSettings
 from regnant.cluster.client import Cluster
 from regnant.cluster.connection import Kubeconfig
 from tests.component.objects import make_namespace
+from tests.component.quiet_loop import until_quiet
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
 _NUMBERS = itertools.count(1)
@@ -46,6 +47,13 @@ def own_access(kubeconfig: Path) -> Kubeconfig:
             f"of their own, whose context is {COMPONENT_CONTEXT}, and to no other"
         )
     return Kubeconfig(kubeconfig, COMPONENT_CONTEXT)
+
+
+@pytest.fixture(autouse=True)
+async def quiet() -> AsyncIterator[None]:
+    """Each test waits for its own connections, after everything else of it is over."""
+    yield
+    await until_quiet()
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from regnant.handlers import process
 from regnant.handlers.loop import Loop
 from regnant.handlers.settings import Settings, parse
 from regnant.probes import Prober
+from tests.component.quiet_loop import until_quiet
 from tests.component.wake_log import WakeLog
 
 _ARGUMENTS = (
@@ -115,8 +116,7 @@ class Operator:
         try:
             return await process.run(self.settings, build=self.recorder.build)
         finally:
-            # aiohttp does not tell when the TLS connections that kopf closed are really gone.
-            await asyncio.sleep(0.25)
+            await until_quiet()
 
 
 @contextlib.asynccontextmanager

