@@ -144,8 +144,10 @@ class Reconciler(Generic[SpecT, StatusT]):
         for manifest in decision.apply:
             await self._apply(owner, manifest, seen.children)
         for child in decision.delete:
-            if (child.kind, child.name) in seen.children:
-                await self._cluster.delete(Ref(child.kind, owner.namespace, child.name))
+            if found := seen.children.get((child.kind, child.name)):
+                target = Ref(child.kind, owner.namespace, child.name)
+                # Only what was judged: by now the name may be somebody else's.
+                await self._cluster.delete(target, uid=found["metadata"]["uid"])
         if seen.afterwards:
             await seen.afterwards(decision)
 
