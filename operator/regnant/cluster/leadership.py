@@ -51,6 +51,8 @@ class Leadership:
         self._seen: tuple[object, ...] | None = None
         self._seen_at = 0.0
         self._leading = False
+        self._held: Manifest | None = None
+        """The lease as it was written last, if that is known for sure."""
 
     @property
     def leading(self) -> bool:
@@ -100,17 +102,21 @@ class Leadership:
             logger.info("%s was not given back: %s", self._target, error)
 
     async def _try(self) -> bool:
-        """Whether the lease is ours after this attempt."""
+        """Whether the lease is ours after this attempt.
+
+        A renewal is one write on what was written last; a conflict tells that somebody wrote since.
+        """
+        known, self._held = self._held, None
         try:
-            lease = await self._cluster.get(self._target)
+            lease = known or await self._cluster.get(self._target)
             if lease is None:
-                await self._cluster.create(self._lease(None))
+                self._held = await self._cluster.create(self._lease(None))
                 return True
             if _holder(lease) != self._identity and not self._has_run_out(lease):
                 return False
-            await self._cluster.replace(self._lease(lease))
+            self._held = await self._cluster.replace(self._lease(lease))
         except (AlreadyExistsError, ConflictError):
-            return False
+            return await self._try() if known else False
         except ClusterError as error:
             logger.warning("%s cannot be held: %s", self._target, error)
             return False

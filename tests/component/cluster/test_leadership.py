@@ -24,6 +24,11 @@ async def lease(cluster: Cluster, namespace: str) -> Manifest:
     return found
 
 
+async def version(cluster: Cluster, namespace: str) -> str:
+    (found,) = await cluster.list("Lease", namespace)
+    return str(found["metadata"]["resourceVersion"])
+
+
 async def test_of_many_candidates_one_leads(cluster: Cluster, namespace: str) -> None:
     candidates = [candidate(cluster, namespace, f"replica-{n}", PATIENT) for n in range(4)]
     attempts = [asyncio.create_task(each.acquire()) for each in candidates]
@@ -88,6 +93,45 @@ async def test_a_leader_whose_lease_was_taken_says_that_it_has_lost(
     assert not first.leading
     await first.release()
     assert (await lease(cluster, namespace))["spec"]["holderIdentity"] == "usurper"
+
+
+async def test_a_renewal_reads_nothing(
+    cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = candidate(cluster, namespace, "first", PATIENT)
+    await first.acquire()
+    taken = (await lease(cluster, namespace))["metadata"]["resourceVersion"]
+
+    async def unasked(_: Ref) -> Manifest:
+        raise AssertionError("the lease was read")
+
+    monkeypatch.setattr(cluster, "get", unasked)
+    holding = asyncio.create_task(first.hold())
+    async with asyncio.timeout(30):
+        # A Lease can only be asked.
+        while await version(cluster, namespace) == taken:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert not holding.done()
+    holding.cancel()
+
+
+async def test_a_leader_whose_lease_somebody_touched_leads_on(
+    cluster: Cluster, namespace: str
+) -> None:
+    first = candidate(cluster, namespace, "first", PATIENT)
+    await first.acquire()
+    touched = await lease(cluster, namespace)
+    touched["metadata"]["labels"] = {"seen": "by-somebody"}
+    before = (await cluster.replace(touched))["spec"]["renewTime"]
+    holding = asyncio.create_task(first.hold())
+    async with asyncio.timeout(30):
+        while (await lease(cluster, namespace))["spec"]["renewTime"] == before:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert not holding.done()
+    holding.cancel()
+    found = await lease(cluster, namespace)
+    assert found["metadata"]["labels"] == {"seen": "by-somebody"}
+    assert found["spec"]["leaseTransitions"] == 0
 
 
 async def test_a_leader_that_cannot_renew_has_lost(
