@@ -20,7 +20,7 @@ async def test_a_wish_is_bound_to_the_rollout_and_signed(
 ) -> None:
     await stage.set("splitting")
     answering = asyncio.create_task(stage.answer())
-    ran = await regnant("promote", "churn")
+    ran = await regnant.installed("promote", "churn")
     await answering
     assert (ran.code, ran.out) == (0, "churn: promote done: the next stage begins\n")
     asked = await stage.asked()
@@ -69,7 +69,7 @@ async def test_a_rollback_without_a_version_returns_to_the_former(
 async def test_what_the_operator_refuses_ends_with_1(regnant: CommandLine, stage: Stage) -> None:
     await stage.set("splitting")
     answering = asyncio.create_task(stage.answer("Refused", "the candidate is failing"))
-    ran = await regnant("promote", "churn", "-o", "json")
+    ran = await regnant.installed("promote", "churn", "-o", "json")
     await answering
     assert ran.code == 1
     assert ran.document["answer"]["outcome"] == "Refused"
@@ -116,7 +116,7 @@ async def test_an_operator_that_does_not_answer_ends_with_4(
     regnant: CommandLine, stage: Stage
 ) -> None:
     await stage.set("splitting")
-    ran = await regnant("pause", "churn", "--timeout", "1s", "-o", "json")
+    ran = await regnant.installed("pause", "churn", "--timeout", "1s", "-o", "json")
     assert ran.code == 4
     assert "stays asked for" in ran.err
     assert ran.document["outcome"] == "Asked"

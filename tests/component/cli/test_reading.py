@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,9 @@ async def test_status_shows_one_service_and_explain_says_why(
     assert status.code == 0
     assert "step 2 of 3: 10 % > [25 %] > 50 % > all" in status.out
     assert "\x1b" not in status.out
-    explained = await regnant("explain", "inferenceservice", "churn", script="kubectl-regnant")
+    explained = await regnant.installed(
+        "explain", "inferenceservice", "churn", script="kubectl-regnant"
+    )
     assert explained.code == 0
     assert "answers 75 of 100 requests" in explained.out
     assert f"kubectl regnant promote churn -n {stage.namespace}" in explained.out
@@ -81,7 +84,7 @@ async def test_history_tells_who_answered_when(regnant: CommandLine, stage: Stag
 
 @pytest.mark.parametrize("at", ["yesterday", "2999-01-01"])
 async def test_a_time_that_is_none_ends_with_2(regnant: CommandLine, at: str) -> None:
-    ran = await regnant("history", "churn", "--at", at)
+    ran = await regnant.installed("history", "churn", "--at", at)
     assert ran.code == 2
     assert at in ran.err
 
@@ -106,7 +109,7 @@ async def test_a_watch_prints_each_change_and_ends_with_the_service(
 
 async def test_a_name_that_does_not_exist_ends_with_3(regnant: CommandLine) -> None:
     for command in ("status", "explain", "history", "promote"):
-        ran = await regnant(command, "chrun")
+        ran = await regnant.installed(command, "chrun")
         assert ran.code == 3
         assert ran.err.startswith("there is no InferenceService chrun in namespace")
         assert ran.err.count("\n") == 1
@@ -139,7 +142,7 @@ async def test_a_cluster_that_does_not_answer_ends_with_3(
     config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
     lost = tmp_path / "lost"
     lost.write_text(json.dumps(config))
-    ran = await regnant("status", "churn", "--kubeconfig", str(lost))
+    ran = await replace(regnant, kubeconfig=lost)("status", "churn")
     assert ran.code == 3
     assert ran.err.startswith("the cluster cannot be reached")
     assert ran.err.count("\n") == 1
@@ -197,7 +200,7 @@ class TestKubeconfig:
         first = tmp_path / "first"
         first.write_text(json.dumps({"kind": "Config", "current-context": "gone"}))
         env = {"KUBECONFIG": f"{first}:{regnant.kubeconfig}:{tmp_path / 'missing'}"}
-        ran = await regnant("status", "churn", "--context", name, env=env)
+        ran = await regnant.installed("status", "churn", "--context", name, env=env)
         assert ran.code == 0
 
     @pytest.mark.parametrize(
@@ -223,9 +226,10 @@ class TestKubeconfig:
         sign: str,
     ) -> None:
         path = tmp_path / "config"
+        own = replace(regnant, kubeconfig=path)
         if content is not None:
             path.write_text(content)
-        ran = await regnant("status", *words, env={"KUBECONFIG": str(path)})
+        ran = await own(*words, "status")
         assert ran.code == 3
         assert sign in ran.err
         assert str(path) in ran.err
