@@ -354,10 +354,16 @@ def shared_namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterat
     """A namespace for the tests of one module; dumped if one of them fails."""
     failed_before = request.session.testsfailed
     namespaces = Namespaces(cluster, request.node.name.removesuffix(".py"))
-    yield namespaces()
-    if request.session.testsfailed > failed_before:
-        namespaces.dump("one of the module's tests failed")
-    namespaces.delete()
+    try:
+        yield namespaces()
+    except BaseException as failure:
+        namespaces.dump(f"the module was not set up: {failure}")
+        raise
+    else:
+        if request.session.testsfailed > failed_before:
+            namespaces.dump("one of the module's tests failed")
+    finally:
+        namespaces.delete()
 
 
 def _answered(status: Manifest) -> str:

@@ -161,6 +161,23 @@ async def test_copies_are_counted_in_a_cluster_of_their_own(
         assert await counts(router, servers_cluster(old.variant)) == (5, 5, 0, 0, 0)
 
 
+async def test_a_copy_that_takes_longer_than_a_try_is_ended_and_an_error(
+    tmp_path: Path, old: Server, new: Server
+) -> None:
+    new.fault = "hang"
+    routing = split(old, new, 0, attempt_timeout=timedelta(milliseconds=300))
+    async with running_router(tmp_path / "config", replace(routing, shadow=100)) as router:
+        await router.until_reached(old)
+        for _ in range(3):
+            assert (await router.users.post(INFER, json={})).status_code == 200
+
+        async def ended() -> bool:
+            _, success, error, *_ = await counts(router, shadow_cluster(new.variant))
+            return (success, error) == (0, 3)
+
+        await until(ended, "every copy is an error")
+
+
 async def test_the_operators_own_requests_are_counted_with_the_users(
     tmp_path: Path, old: Server, new: Server
 ) -> None:

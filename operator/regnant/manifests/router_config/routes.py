@@ -146,7 +146,7 @@ def _share(routing: Routing, variant: Variant, weight: int) -> dict[str, Any]:
     filters: dict[str, Any] = {}
     challenger = routing.variant(routing.challenger)
     if variant is challenger or routing.fallback:
-        filters[TRY_FILTER] = _time_of_a_try(routing.try_timeout)
+        filters[TRY_FILTER] = _time_of_a_try(routing)
     if variant is challenger:
         tries = _header(TRIES_HEADER, "%UPSTREAM_REQUEST_ATTEMPT_COUNT%")
         share["response_headers_to_add"] = [tries]
@@ -158,22 +158,22 @@ def _share(routing: Routing, variant: Variant, weight: int) -> dict[str, Any]:
     return share | ({"typed_per_filter_config": filters} if filters else {})
 
 
-def _time_of_a_try(time: timedelta) -> dict[str, Any]:
+def _time_of_a_try(routing: Routing) -> dict[str, Any]:
     """For a version that another one stands in for; nobody else's answers are cut short by it.
 
     Not by hedging, though a slow stand-in would then be waited for: Envoy counts no hedged try as
     failed, so a version that hangs would look well. Not by a limit of the version's own cluster:
     it cuts off slow senders and readers too, and what is cut off there is not tried again.
     """
-    milliseconds = str(max(1, round(time.total_seconds() * 1000)))
-    header = _header("x-envoy-upstream-rq-per-try-timeout-ms", milliseconds)
+    header = _header("x-envoy-upstream-rq-per-try-timeout-ms", _milliseconds(routing))
     return {"@type": _MUTATION, "mutations": {"request_mutations": [{"append": header}]}}
 
 
 def _copies(routing: Routing) -> dict[str, Any]:
     """Copies of the champion's requests alone: only they carry the header that says where to.
 
-    Nobody waits for a copy's answer. A copy keeps the host and the id of its request.
+    Nobody waits for a copy's answer. A copy keeps the host and the id of its request. It has no
+    second try, so the time of one try is all that it has: a version that hangs is found out.
     """
     if not routing.shadow:
         return {}
@@ -184,9 +184,15 @@ def _copies(routing: Routing) -> dict[str, Any]:
         "request_headers_mutations": [
             {"remove": COPY_HEADER},
             {"append": _header(SHADOW_HEADER, "true")},
+            {"append": _header("x-envoy-upstream-rq-timeout-ms", _milliseconds(routing))},
         ],
     }
     return {"request_mirror_policies": [policy]}
+
+
+def _milliseconds(routing: Routing) -> str:
+    """The time of a try, as Envoy's headers spell it."""
+    return str(max(1, round(routing.try_timeout.total_seconds() * 1000)))
 
 
 def _sticky_routes(route: dict[str, Any], sticky: Sticky) -> list[dict[str, Any]]:
