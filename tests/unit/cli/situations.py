@@ -436,6 +436,38 @@ SITUATIONS: dict[str, Document] = {
             ),
         ],
     },
+    "no steps asked for": {
+        "spec": {"rollout": {}},
+        "phase": "Preparing",
+        "rollout": _clean(_starting()),
+    },
+    "a person's return": {
+        "phase": "Verifying",
+        "rollout": _clean(_starting()) | {"byHand": True, "to": serving(2, minutes=1)},
+    },
+    "superseding": {
+        "spec": {"rollout": {"steps": STEPS, "onNewVersion": "Supersede"}},
+        "phase": "Promoting",
+        "rollout": rollout(promotingAt=ago(seconds=1)),
+    },
+    "nothing but a shadow": {"spec": {"rollout": {"shadow": {}}}},
+    "nothing but rejections": {
+        "phase": "Waiting",
+        "champion": None,
+        "history": None,
+        "traffic": None,
+        "conditions": [condition("Ready", "Crashed", "every version was rejected", status="False")],
+        "rejected": [
+            rejection(version, "Crashed", f"container server ended with exit code {version}")
+            for version in (5, 4, 3, 2, 1)
+        ],
+    },
+    "asked and not answered": {
+        "annotations": {
+            "regnant.dev/action": '{"id": "b", "action": "rollback", "version": 2, "by": "jane"}'
+        }
+    },
+    "not recorded": {"history": None},
     "answered an action": {
         "lastAction": {
             "id": "a",

@@ -132,6 +132,18 @@ CLAIMS: dict[str, tuple[str, ...]] = {
         "none of its servers is ready",
         "kubectl get pods -n shop -l regnant.dev/owner=churn",
     ),
+    "no steps asked for": ("takes over at once, as no steps are asked for",),
+    "a person's return": ("churn-2 takes over at once, as a person chose it",),
+    "superseding": ("takes the place of this candidate",),
+    "nothing but a shadow": ("is verified and is given copies of requests first",),
+    "nothing but rejections": (
+        "Nobody answers yet, so requests fail. Every version was rejected",
+        "churn-5 was turned down",
+        "Its servers crashed",
+        "2 older ones were turned down",
+    ),
+    "asked and not answered": ("churn-3 answers all requests",),
+    "not recorded": ("how it came to that is not recorded",),
     "answered an action": ("churn-3 answers all requests",),
 }
 

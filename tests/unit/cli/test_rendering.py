@@ -49,6 +49,16 @@ def test_every_situation_fits_the_terminal(name: str, width: int) -> None:
         assert max(len(line) for line in face.splitlines()) <= width
 
 
+def test_a_wish_that_is_not_answered_is_shown() -> None:
+    seen = standing(situation("asked and not answered"), NOW)
+    assert "asked for: rollback by jane, not answered yet" in all_faces(seen, 80)[0]
+
+
+def test_the_last_answer_is_shown() -> None:
+    seen = standing(situation("answered an action"), NOW)
+    assert "rollback by jane, 2m ago: Refused, there is no ModelVersion" in all_faces(seen, 100)[0]
+
+
 words = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=120)
 reasons = st.from_regex(r"\A[A-Z][A-Za-z0-9]{0,20}\Z")
 versions = st.integers(1, 999_999)
