@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+_PARTS = ("cluster_manager.cds", "listener_manager.lds", "http.users.rds.routes")
 _INPUTS = [{"name": "features", "datatype": "FP64", "shape": [2, 1], "data": [0.5, 1.5]}]
 
 
@@ -35,6 +36,21 @@ class RouterStandIn:
     async def route(self, request: web.Request) -> web.Response:
         self.asked.append(request.path)
         return web.json_response({"revision": self.revision})
+
+    async def discovery(self, request: web.Request) -> web.Response:
+        """What it took up, as Envoy says it: all of it, and nothing refused."""
+        self.asked.append(request.path)
+        counters = ("update_rejected", "update_failure")
+        stats: list[dict[str, Any]] = [
+            {"name": f"{part}.{counter}"} for part in _PARTS for counter in counters
+        ]
+        stats += [{"name": f"{part}.version_text", "value": self.revision} for part in _PARTS]
+        return web.json_response({"stats": stats})
+
+    async def tries(self, request: web.Request) -> web.Response:
+        """Nobody asks its versions anything."""
+        self.asked.append(request.path)
+        return web.json_response({"cluster_statuses": []})
 
     async def golden(self, request: web.Request) -> web.Response:
         sample = {
@@ -67,6 +83,8 @@ async def router_stand_in() -> AsyncIterator[RouterStandIn]:
     stand_in = RouterStandIn()
     application = web.Application()
     application.router.add_get("/regnant/v1/route", stand_in.route)
+    application.router.add_get("/envoy/discovery", stand_in.discovery)
+    application.router.add_get("/envoy/clusters", stand_in.tries)
     application.router.add_get("/regnant/v1/golden", stand_in.golden)
     application.router.add_post("/v2/models/{model}/infer", stand_in.infer)
     runner = web.AppRunner(application)
