@@ -194,6 +194,9 @@ class Transition(Model):
     verified_at: Time | None = None
     """When it answered its golden rows rightly through the router; only from then on it may meet
     users."""
+    slowest_milliseconds: Annotated[int, Field(ge=0)] = 0
+    """The longest that the champion took over an answer to users by then. No try is given less than
+    twice as much, whatever `rollout.attemptTimeoutMilliseconds` says."""
     stage: Stage | None = None
     """The shadow or the step that it is at, or was at last."""
     promoting_at: Time | None = None

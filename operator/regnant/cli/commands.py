@@ -193,7 +193,7 @@ def _print(document: documents.Document) -> None:
 
 def failure(error: CommandError, output: str) -> None:
     """Say why a command ended otherwise than well."""
-    sys.stderr.write(f"{error.message}\n")
+    sys.stderr.write(f"{' '.join(error.message.split())}\n")
     if output == "json" and not isinstance(error, TimedOutError):
         _print(documents.Failure(code=error.code, message=error.message))
 

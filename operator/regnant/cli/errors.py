@@ -63,7 +63,7 @@ _DENIED = re.compile(
 
 
 def explained(error: ClusterError) -> UnreachableError:
-    """What an error of the API server means for the person at the keyboard."""
+    """What an error of the API server means for the person at the keyboard, in one line."""
     words = " ".join(error.message.split())
     if isinstance(error, ForbiddenError):
         return UnreachableError(_forbidden(words))

@@ -60,13 +60,16 @@ def scope(options: Options) -> Scope:
     """Where the command is to look, as kubectl would decide it.
 
     Raises:
-        UnavailableError: no kubeconfig, or not that context in it.
+        UnreachableError: no kubeconfig, or not that context in it.
     """
     files = kubeconfig.files(options.kubeconfig, os.environ)
     named = options.kubeconfig or options.context or os.environ.get("KUBECONFIG")
     if not named and not kubeconfig.exist(files) and _ACCOUNT.is_file():
         return Scope(InCluster(), options.namespace or _ACCOUNT.read_text().strip())
-    found = kubeconfig.place(files, options.context)
+    try:
+        found = kubeconfig.place(files, options.context)
+    except UnavailableError as error:
+        raise UnreachableError(error.message) from error
     return Scope(found.access, options.namespace or found.namespace)
 
 

@@ -16,7 +16,6 @@ from regnant.api.rollout_status import Evidence, Serving, Tally
 from regnant.controllers.ledger import Ledger
 from regnant.controllers.queue import Key
 from regnant.controllers.scrape import Variant, look
-from regnant.lifecycle import serving_plan
 from regnant.probes import Prober
 
 
@@ -26,8 +25,9 @@ class Contest:
 
     period: str
     """Names the stage, or the watch; counts of another period do not belong to it."""
-    evidence: Evidence
-    """What of it is written down."""
+    evidence: Evidence | None
+    """What of it is written down; None as long as the routers are not seen to have the stage. Then
+    the look is for where the counters stand, and what it counts is dropped."""
     challenger: Serving
     champion: Serving | None = None
     """None while a new champion is watched: the former one has no traffic."""
@@ -42,10 +42,10 @@ def contest(status: InferenceServiceStatus) -> Contest | None:
     transition = status.rollout
     if transition is None or transition.rollback:
         return None
-    if transition.watch:
+    if transition.promoting_at:
         return Contest(f"{transition.id}/watch", transition.watch, transition.to)
-    stage = serving_plan.stage(status)
-    if stage is None or stage.evidence is None:
+    stage = transition.stage
+    if stage is None:
         return None
     closeness = stage.shadow.score_tolerance if stage.shadow else None
     return Contest(
@@ -63,7 +63,7 @@ class _Offer:
     """What a decision was last offered, and the written evidence that it was to be added to."""
 
     period: str
-    written_at: datetime
+    written_at: datetime | None
     tally: Tally
 
 
@@ -84,7 +84,8 @@ class Counter:
         challenger: Variant,
     ) -> Tally:
         """What was counted and does not stand in the status yet, with a look at all pods now."""
-        period, written_at = subject.period, subject.evidence.at
+        period = subject.period
+        written_at = subject.evidence.at if subject.evidence else None
         offer = self._offers.pop(key, None)
         if offer and offer.period == period and offer.written_at != written_at:
             self._ledger.settle(key, offer.tally)

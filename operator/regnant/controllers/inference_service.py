@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from regnant.api.inference_service import InferenceServiceStatus
 from regnant.api.meta import Kind
@@ -25,6 +26,7 @@ from regnant.lifecycle import inference_service as lifecycle
 from regnant.lifecycle import serving_plan
 from regnant.lifecycle.decision import Decision
 from regnant.lifecycle.diagnosis import Fault, diagnose, diagnose_deployments, is_ready
+from regnant.lifecycle.eligibility import interface_change
 from regnant.lifecycle.serving_plan import Service
 from regnant.lifecycle.serving_state import (
     Candidate,
@@ -71,7 +73,7 @@ class InferenceServiceObserver:
         head = resource.metadata
         labels = names.owned_by(Kind.INFERENCE_SERVICE, head.name)
         found = {kind: await self.cluster.list(kind, head.namespace, labels) for kind in CHILDREN}
-        routers = [pod for pod in found["Pod"] if _component(pod) == router.COMPONENT]
+        routers = _routers(found["Pod"])
         health, refusal = await self._routers(resource, routers)
         observed = Observed(
             service=resource,
@@ -88,7 +90,7 @@ class InferenceServiceObserver:
             obstacle=obstacle or refusal,
         )
         if lifecycle.wants_verification(observed):
-            observed = replace(observed, verification=await self._verify(resource, routers))
+            observed = replace(observed, verification=await self._verify(resource, found["Pod"]))
         children = {
             (one["kind"], one["metadata"]["name"]): one
             for kind in CHILDREN
@@ -151,23 +153,21 @@ class InferenceServiceObserver:
         return await self.counter.count(
             key,
             subject,
-            [
-                _address(pod)
-                for pod in pods
-                if _component(pod) == router.COMPONENT and is_ready(pod)
-            ],
+            [_address(pod) for pod in _routers(pods) if is_ready(pod)],
             _variant(subject.champion, pods) if subject.champion else None,
             _variant(subject.challenger, pods),
         )
 
-    async def _verify(self, resource: Service, routers: Sequence[Manifest]) -> Verification | None:
+    async def _verify(self, resource: Service, pods: Sequence[Manifest]) -> Verification | None:
         """Let the candidate prove itself through every router; None if one is not reached."""
         transition = resource.status.rollout
         if transition is None:
             return None
         candidate = transition.to
         target = Target(resource.spec.model_name, candidate.version, candidate.digest)
-        ready = [_address(pod) for pod in routers if is_ready(pod)]
+        ready = [_address(pod) for pod in _routers(pods) if is_ready(pod)]
+        if not ready:
+            return None
         try:
             for address in ready:
                 result = await self.prober.verify(address, target)
@@ -176,12 +176,45 @@ class InferenceServiceObserver:
             missed = await self._load(resource, ready, target)
         except ProbeError:
             return None
-        return Verification(candidate.digest, passed=not missed, message=missed)
+        if missed:
+            return Verification(candidate.digest, passed=False, message=missed)
+        return await self._beside_the_champion(resource, ready[0], target, pods)
+
+    async def _beside_the_champion(
+        self, resource: Service, router: str, target: Target, pods: Sequence[Manifest]
+    ) -> Verification:
+        """The verdict on a candidate that did well by itself; a silent champion has no say."""
+        champion = resource.status.champion
+        if champion is None:
+            return Verification(target.digest, passed=True)
+        reigning = Target(target.model, champion.version, champion.digest)
+        try:
+            before = await self.prober.interface(router, reigning)
+            after = await self.prober.interface(router, target)
+        except ProbeError:
+            return Verification(target.digest, passed=True)
+        if changed := interface_change(before, after):
+            return Verification(
+                target.digest, passed=False, message=changed.message, reason=changed.reason
+            )
+        slowest = await self._slowest(_variant(champion, pods))
+        return Verification(target.digest, passed=True, slowest=slowest)
+
+    async def _slowest(self, version: Variant) -> timedelta:
+        """The longest that servers of a version took over an answer to users, as far as told."""
+        found = timedelta(0)
+        for address in version.pods:
+            try:
+                told = await self.prober.servers.statistics(address, version.digest)
+            except ProbeError:
+                continue
+            found = max(found, told.users.slowest)
+        return found
 
     async def _load(self, resource: Service, routers: Sequence[str], target: Target) -> str:
         """What the candidate missed of the load that it must carry; empty where nothing."""
         probe = resource.spec.rollout.verify.load
-        if probe is None or not routers:
+        if probe is None:
             return ""
         return judge(probe, await carry(self.prober, routers[0], target, probe))
 
@@ -246,6 +279,10 @@ def _servers(
         fault = diagnose(of_this_attempt(own, its)) or diagnose_deployments(its)
         health[digest] = ServerHealth(resource.spec.server.replicas, ready, fault)
     return health
+
+
+def _routers(pods: Sequence[Manifest]) -> list[Manifest]:
+    return [pod for pod in pods if _component(pod) == router.COMPONENT]
 
 
 def _variant(serving: Serving, pods: Sequence[Manifest]) -> Variant:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from regnant.api.model_version import Interface, Tensor
 from regnant.lifecycle import serving_plan
+from regnant.lifecycle.diagnosis import Fault
 from regnant.lifecycle.serving_state import Candidate, Observed
 from regnant.manifests import names
 
@@ -78,16 +79,24 @@ def is_leaving(observed: Observed, digest: str) -> bool:
     return not former.isdisjoint(observed.server_names)
 
 
-def interface_difference(champion: Interface, challenger: Interface) -> str:
-    """How a challenger takes or gives other tensors than the champion; empty where it does not.
+def interface_change(champion: Interface, challenger: Interface) -> Fault | None:
+    """How a challenger takes or gives other tensors than the champion; None where it does not.
 
-    An interface without tensors was never told, and nothing can be said of it.
+    It would fail the requests that users send today. An interface without tensors was never told,
+    and nothing can be said of it.
     """
     differences = [
         *_tensor_differences("input", champion.inputs, challenger.inputs),
         *_tensor_differences("output", champion.outputs, challenger.outputs),
     ]
-    return "; ".join(differences[:4])
+    if not differences:
+        return None
+    return Fault(
+        "InterfaceChanged",
+        f"its interface differs from the champion's: {'; '.join(differences[:4])}; serve it by an "
+        "InferenceService of its own, or train it on the same columns",
+        final=True,
+    )
 
 
 def _tensor_differences(

@@ -5,12 +5,13 @@ Ends with the candidate turned down, left, or verified; `comparing` takes it fro
 
 from __future__ import annotations
 
-from datetime import datetime
+import math
+from datetime import datetime, timedelta
 
 from regnant.api.rollout_status import Transition
 from regnant.lifecycle import comparing, serving_report
 from regnant.lifecycle.diagnosis import Fault
-from regnant.lifecycle.eligibility import interface_difference, is_champions_pin, target
+from regnant.lifecycle.eligibility import interface_change, is_champions_pin, target
 from regnant.lifecycle.endings import Step, leave, reject
 from regnant.lifecycle.serving_state import Observed
 
@@ -24,9 +25,12 @@ def prove(observed: Observed, transition: Transition, now: datetime) -> Step:
     verification = observed.verification
     if verification and verification.digest == transition.to.digest:
         if not verification.passed:
-            failed = Fault("VerificationFailed", verification.message, final=True)
+            failed = Fault(verification.reason, verification.message, final=True)
             return reject(observed, transition, failed, now)
-        verified = transition.model_copy(update={"verified_at": now})
+        slowest = math.ceil(verification.slowest / timedelta(milliseconds=1))
+        verified = transition.model_copy(
+            update={"verified_at": now, "slowest_milliseconds": slowest}
+        )
         return comparing.next_stage(observed, verified, now)
     fault = observed.server(transition.to).fault
     if fault and fault.final:
@@ -53,21 +57,13 @@ def _is_unwanted(observed: Observed, transition: Transition) -> bool:
 
 
 def _interface_change(observed: Observed, transition: Transition) -> Fault | None:
-    """A candidate that takes other tensors would fail the requests that users send today."""
+    """What the ModelVersions declare; what the servers say is compared when it is verified."""
     champion = observed.service.status.champion
     reigning = observed.candidate(champion.digest) if champion else None
     candidate = observed.candidate(transition.to.digest)
     if reigning is None or candidate is None:
         return None
-    difference = interface_difference(reigning.interface, candidate.interface)
-    if not difference:
-        return None
-    return Fault(
-        "InterfaceChanged",
-        f"its interface differs from the champion's: {difference}; serve it by an InferenceService "
-        "of its own, or train it on the same columns",
-        final=True,
-    )
+    return interface_change(reigning.interface, candidate.interface)
 
 
 def _too_late(observed: Observed, transition: Transition, now: datetime) -> Fault | None:

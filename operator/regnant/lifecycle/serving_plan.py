@@ -15,7 +15,7 @@ from regnant.api.meta import Kind
 from regnant.api.model_version import Artifact
 from regnant.api.resources import Resource, reference
 from regnant.api.rollout import Sticky
-from regnant.api.rollout_status import Retiring, Serving, Share, Stage
+from regnant.api.rollout_status import Retiring, Serving, Share, Stage, Transition
 from regnant.lifecycle.decision import Manifest
 from regnant.manifests import names, network, router, server
 from regnant.manifests import routing as routes
@@ -51,6 +51,7 @@ def plan(service: Service, status: InferenceServiceStatus, platform: Platform) -
             artifact=artifact,
             server=service.spec.server,
             platform=platform,
+            request_timeout=service.spec.router.request_timeout,
         )
         for version, artifact in running(status).values()
     )
@@ -129,16 +130,19 @@ def routing(service: Service, status: InferenceServiceStatus) -> Routing:
         fallback=_digest(standing_by(status)),
         request_timeout=spec.router.request_timeout,
     )
-    if comparison is None or status.rollout is None:
+    transition = status.rollout
+    if transition is None:
         return plain
-    patience = timedelta(milliseconds=spec.rollout.attempt_timeout_milliseconds)
+    attempt = _attempt_timeout(spec, transition)
+    if comparison is None:
+        return replace(plain, attempt_timeout=attempt if plain.fallback else None)
     return replace(
         plain,
-        challenger=status.rollout.to.digest,
+        challenger=transition.to.digest,
         weight=comparison.weight,
         shadow=comparison.mirrored,
         sticky=_sticky(spec.rollout.sticky) if comparison.step else None,
-        attempt_timeout=min(patience, spec.router.request_timeout / 2),
+        attempt_timeout=attempt,
     )
 
 
@@ -150,6 +154,15 @@ def variant(service: Service, version: int, digest: str) -> Variant:
         digest=digest,
         port=server.PORT,
     )
+
+
+def _attempt_timeout(spec: InferenceServiceSpec, transition: Transition) -> timedelta:
+    """How long a try may take while another version stands by.
+
+    The one that stands by gets no more, so it must be enough for what it was seen to need.
+    """
+    asked = max(spec.rollout.attempt_timeout_milliseconds, 2 * transition.slowest_milliseconds)
+    return min(timedelta(milliseconds=asked), spec.router.request_timeout / 2)
 
 
 def _sticky(asked: Sticky | None) -> routes.Sticky | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 from regnant.api.inference_service import InferenceServiceStatus
@@ -77,6 +78,9 @@ class Verification:
     digest: str
     passed: bool
     message: str = ""
+    reason: str = "VerificationFailed"
+    slowest: timedelta = timedelta(0)
+    """The longest that the champion's servers took over an answer to users."""
 
 
 @dataclass(frozen=True, slots=True)

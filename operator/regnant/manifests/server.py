@@ -8,6 +8,7 @@ credentials exist only there.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from regnant.api.inference_service import Server
@@ -31,6 +32,8 @@ BUNDLE_DIR = "/bundle"
 STORE_CREDENTIALS = "/etc/regnant/credentials/store"
 DRAIN_SECONDS = 15
 """How long a server that was told to stop still answers: routers must learn of it first."""
+_A_DAY = timedelta(days=1)
+"""As long as a server lets an inference run at most."""
 SLOWEST_START_SECONDS = 600
 
 
@@ -44,6 +47,8 @@ class ServedVersion:
     artifact: Artifact
     server: Server
     platform: Platform
+    request_timeout: timedelta
+    """How long routers wait for an answer; no inference is worth more."""
 
     @property
     def name(self) -> str:
@@ -194,6 +199,7 @@ def _server(served: ServedVersion) -> dict[str, Any]:
         "REGNANT_MODEL_VERSION": str(served.version),
         "REGNANT_PORT": str(PORT),
         "REGNANT_DRAIN_SECONDS": str(DRAIN_SECONDS),
+        "REGNANT_INFERENCE_SECONDS": f"{min(served.request_timeout, _A_DAY).total_seconds():.0f}",
     }
     return container(
         COMPONENT,

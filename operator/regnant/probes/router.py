@@ -14,7 +14,9 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import aiohttp
+from pydantic import ValidationError
 
+from regnant.api.model_version import Interface
 from regnant.manifests.router_config.place import VERIFICATION_PORT
 from regnant.manifests.router_config.routes import VERSION_HEADER
 from regnant.manifests.server import PORT as SERVER_PORT
@@ -135,6 +137,20 @@ class Prober:
         if difference:
             return ReplayResult(passed=False, message=f"golden rows: {difference}")
         return ReplayResult(passed=True)
+
+    async def interface(self, pod_ip: str, target: Target) -> Interface:
+        """The tensors that the version says it takes and gives.
+
+        Raises:
+            UnreachableError: nobody answered.
+            AnswerError: the answer came from another version, or is none.
+        """
+        path = f"/v2/models/{target.model}"
+        answer = await self._ask_version("GET", pod_ip, path, target)
+        try:
+            return Interface.model_validate(answer.document())
+        except ValidationError as error:
+            raise AnswerError(f"{path}: not the metadata of a model: {error}") from error
 
     async def infer(self, pod_ip: str, target: Target, body: bytes) -> Answer:
         """The answer of exactly this version to a question, through this router.

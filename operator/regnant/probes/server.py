@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -37,6 +38,14 @@ class Traffic:
     """Answers with NaN or an infinity in them."""
     latency: tuple[int, ...]
     """Answers that are ok by the time that they took, in the buckets of `Counts.latency`."""
+
+    @property
+    def slowest(self) -> timedelta:
+        """As long as the slowest answer may have taken: the end of the last bucket that has one."""
+        last = max((place for place, count in enumerate(self.latency) if count), default=None)
+        if last is None:
+            return timedelta(0)
+        return timedelta(microseconds=FIRST_MICROSECONDS * GROWTH**last)
 
 
 @dataclass(frozen=True, slots=True)

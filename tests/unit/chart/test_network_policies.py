@@ -41,12 +41,13 @@ def test_pods_of_other_namespaces_do_not_reach_a_registry_of_two() -> None:
     assert selected["values"] == ["team-a", "team-b"]
 
 
-def test_the_operator_reaches_names_the_api_server_and_the_verification_port_of_routers() -> None:
+def test_the_operator_reaches_names_the_api_server_routers_and_servers() -> None:
     policy = render("all-namespaces").one("NetworkPolicy", "-operator")["spec"]
     reached = {port["port"]: peers(rule) for rule in policy["egress"] for port in rule["ports"]}
-    assert set(reached) == {53, 443, 6443, 8081}
-    (router,) = reached[8081]
-    assert router["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == "router"
+    assert set(reached) == {53, 443, 6443, 8080, 8081}
+    for port, component in ((8081, "router"), (8080, "server")):
+        (peer,) = reached[port]
+        assert peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == component
 
 
 def test_metrics_are_for_whom_they_are_meant() -> None:

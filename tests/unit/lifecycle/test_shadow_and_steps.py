@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from regnant.api.model_version import Interface, Tensor
 from regnant.api.rollout_status import Counts, Pairs, Tally
 from regnant.lifecycle import serving_plan
-from regnant.lifecycle.eligibility import interface_difference
+from regnant.lifecycle.eligibility import interface_change
 from regnant.lifecycle.serving_state import Candidate, ServerHealth
 from tests.unit.lifecycle.worlds import ServiceWorld, artifact, digest, serving_world
 
@@ -327,10 +329,10 @@ def test_a_tensor_of_another_type_or_shape_is_another_interface() -> None:
         tensor = {"name": "features", "datatype": datatype, "shape": [-1, columns]}
         return Interface.model_validate({"inputs": [tensor]})
 
-    same = interface_difference(interface("FP64", 3), interface("FP64", 3))
-    assert same == ""
-    other = interface_difference(interface("FP64", 3), interface("FP32", 4))
-    assert other == "input features is FP32[-1, 4], was FP64[-1, 3]"
+    assert interface_change(interface("FP64", 3), interface("FP64", 3)) is None
+    other = interface_change(interface("FP64", 3), interface("FP32", 4))
+    assert other
+    assert "input features is FP32[-1, 4], was FP64[-1, 3]" in other.message
 
 
 def test_a_service_that_is_pinned_elsewhere_withdraws_the_challenger() -> None:
@@ -371,6 +373,23 @@ def test_users_stay_with_a_version_while_the_traffic_is_split(
     sticky = serving_plan.routing(world.observe().service, world.status).sticky
     assert sticky
     assert (sticky.header, sticky.cookie) == known
+
+
+@pytest.mark.parametrize(
+    ("slowest", "seconds"), [(0, 2.0), (1.5, 3.0), (100, 30.0)], ids=["fast", "slow", "endless"]
+)
+def test_a_try_is_given_what_the_champion_was_seen_to_need(slowest: float, seconds: float) -> None:
+    """The champion has no more time for what the challenger fails at, nor has it in the watch."""
+    world = serving_world(rollout={"steps": STEPS})
+    world.slowest = timedelta(seconds=slowest)
+    world.add(2)
+    world.until("Splitting")
+    given = [serving_plan.routing(world.observe().service, world.status).attempt_timeout]
+    world.step(seconds=1)
+    world.ask("promoteFull")
+    world.until("Watching")
+    given.append(serving_plan.routing(world.observe().service, world.status).attempt_timeout)
+    assert given == [timedelta(seconds=seconds)] * 2
 
 
 def test_latency_is_left_out_where_the_user_says_so() -> None:

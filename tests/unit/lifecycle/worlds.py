@@ -69,6 +69,8 @@ class ServiceWorld:
     routers_follow: bool = True
     revision: str = ""
     announced: list[Announcement] = field(default_factory=list)
+    slowest: timedelta = timedelta(0)
+    """The longest that the champion took over an answer."""
     annotations: dict[str, str] = field(default_factory=dict)
     pending: Tally = field(default_factory=Tally)
     """What was counted and is not in the status yet; gone once it is."""
@@ -97,7 +99,9 @@ class ServiceWorld:
         if inference_service.wants_verification(observed) and self.status.rollout:
             tried = self.status.rollout.to.digest
             passed = tried not in self.wrong
-            verification = Verification(tried, passed, "" if passed else "row 3 differs")
+            verification = Verification(
+                tried, passed, "" if passed else "row 3 differs", slowest=self.slowest
+            )
             observed = replace(observed, verification=verification)
         return observed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from regnant.api.inference_service import Router, Server
@@ -99,6 +100,7 @@ def served(
         artifact=Artifact.model_validate(artifact),
         server=Server.model_validate(fields),
         platform=platform,
+        request_timeout=timedelta(seconds=90),
     )
 
 

@@ -107,6 +107,12 @@ def test_a_server_has_time_to_drain_before_it_is_killed() -> None:
     assert int(environment["REGNANT_DRAIN_SECONDS"]) < pod(made)["terminationGracePeriodSeconds"]
 
 
+def test_no_inference_outlives_the_patience_of_the_routers() -> None:
+    (running,) = pod(servers()["Deployment"])["containers"]
+    told = {one["name"]: one["value"] for one in running["env"]}
+    assert told["REGNANT_INFERENCE_SECONDS"] == "90"
+
+
 def test_slow_starts_are_the_startup_probes_concern() -> None:
     server = container(servers()["Deployment"], "server")
     assert (
