@@ -3,8 +3,8 @@
 All pipelines of this module are applied at once to one namespace, beside a good one, and then read
 one by one. Nothing of what they do wrong may reach a ModelVersion, or the good one.
 
-Faults of the store are not here, as all tests of a cluster share one: tests/unit/artifacts has them
-on a registry of their own.
+Faults of the store are not here, as all tests of a cluster share one: test_stores.py gives the
+installation another for its time.
 """
 
 from __future__ import annotations
