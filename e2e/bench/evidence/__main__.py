@@ -31,7 +31,7 @@ def main() -> int:
     _say("Pairs with known truth")
     tables.append(pairs.table(asked.runs))
     _say("Failing and slow challengers")
-    tables += [failing.errors_table(asked.runs), failing.latency_table(asked.runs // 5)]
+    tables += [failing.errors_table(asked.runs), failing.latency_table(asked.runs // 10)]
     tables.append(looks.table())
     took, cpu = time.monotonic() - began, time.process_time() - used
     head = (
@@ -57,7 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m e2e.bench.evidence", description=__doc__)
     add = parser.add_argument
     add("--comparisons", type=int, default=2_000, help="how many equal models are compared")
-    add("--runs", type=int, default=300, help="how often each difference is looked for")
+    add("--runs", type=int, default=600, help="how often each difference is looked for")
     add("--write", action="store_true", help="put the tables and the picture into docs")
     return parser.parse_args()
 
