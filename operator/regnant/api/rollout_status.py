@@ -209,6 +209,8 @@ class Transition(Model):
     """What is counted while it is watched."""
     rollback: Return | None = None
     """Set when the traffic returns to the former version."""
+    champion_down_at: Time | None = None
+    """Since when the champion has had no ready server, while it is compared."""
     waiting_for: Text = ""
     """What the next step waits for, in words."""
 

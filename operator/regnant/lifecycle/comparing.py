@@ -8,7 +8,7 @@ requests and time is reached, and the last one before the promotion only with ev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from regnant.api.inference_service import InferenceServiceStatus
@@ -19,6 +19,8 @@ from regnant.lifecycle.eligibility import is_champions_pin, target
 from regnant.lifecycle.endings import Step, turn_back
 from regnant.lifecycle.serving_state import Observed, is_down
 
+BLIP = timedelta(seconds=5)
+"""How long a champion without a ready server is waited for; a kubelet starts anew in less."""
 _REASONS = {
     "Errors": "ErrorRateTooHigh",
     "Latency": "LatencyTooHigh",
@@ -58,10 +60,11 @@ def following(rollout: Rollout, transition: Transition) -> Stage | None:
 
 def compare(observed: Observed, transition: Transition, stage: Stage, now: datetime) -> Step:
     """Take the step that the evidence allows."""
-    seen = _weighed(observed, transition, stage, now)
+    seen = _with_champion(observed, _weighed(observed, transition, stage, now), now)
     if danger := danger_of(observed, seen, now):
         return turn_back(observed, _noted_now(seen, now), danger)
-    if _champion_is_sick(observed, seen) or is_champions_pin(observed, seen.to.version):
+    chosen = is_champions_pin(observed, seen.to.version)
+    if (chosen or _champion_is_sick(observed, seen, now)) and _is_whole(observed, seen):
         return _promote(observed, seen, now)
     if withdrawn := _withdrawn(observed, seen, now):
         return turn_back(observed, _noted_now(seen, now), withdrawn)
@@ -78,9 +81,13 @@ def is_paused(observed: Observed, transition: Transition) -> bool:
 
 
 def danger_of(observed: Observed, transition: Transition, now: datetime) -> Return | None:
-    """What users must be kept from; it wins over everything that people or the evidence want."""
+    """What users must be kept from; it wins over everything that people or the evidence want.
+
+    That servers are not ready is held against a candidate only while the champion's are: what both
+    suffer, such as a node that starts anew, says nothing about either.
+    """
     health = observed.server(transition.to)
-    if is_down(health):
+    if is_down(health) and not is_down(observed.server(observed.service.status.champion)):
         reason = health.fault.reason if health.fault else "ServersNotReady"
         message = health.fault.message if health.fault else "none of its servers is ready any more"
         return _return("Rejected", reason, message, now)
@@ -103,14 +110,11 @@ def _weighed(observed: Observed, transition: Transition, stage: Stage, now: date
 
 def _conclude(observed: Observed, transition: Transition, now: datetime) -> Step:
     """What the evidence of the stage leads to."""
-    stage = transition.stage
-    assert stage is not None  # noqa: S101 - only stages are concluded
-    evidence = stage.evidence
-    assert evidence is not None  # noqa: S101 - only what was counted is concluded
+    stage, evidence = _counted(transition)
     rollout = observed.service.spec.rollout
     is_last = following(rollout, transition) is None
     open_questions = weighing.lacking(evidence.checks) if is_last else []
-    if _had_its_minimum(observed, stage, evidence, now) and not open_questions:
+    if _had_its_minimum(observed, transition, now) and not open_questions:
         if stage.step and stage.step.approval == "Manual":
             return _keep(observed, transition)
         return advance(observed, transition, now)
@@ -119,12 +123,12 @@ def _conclude(observed: Observed, transition: Transition, now: datetime) -> Step
     return _keep(observed, transition)
 
 
-def _had_its_minimum(observed: Observed, stage: Stage, evidence: Evidence, now: datetime) -> bool:
+def _had_its_minimum(observed: Observed, transition: Transition, now: datetime) -> bool:
     """Whether a stage has had its least requests and time, and nothing of the candidate lacks."""
+    stage, evidence = _counted(transition)
     counted = evidence.tally.challenger.tries >= stage.asked.min_requests
     lasted = now - evidence.since >= stage.asked.min_duration
-    transition = observed.service.status.rollout
-    return counted and lasted and observed.server(transition.to if transition else None).complete
+    return counted and lasted and _is_whole(observed, transition)
 
 
 def advance(observed: Observed, transition: Transition, now: datetime) -> Step:
@@ -171,12 +175,24 @@ def _inconclusive(
             assert_never(unreachable)
 
 
-def _champion_is_sick(observed: Observed, transition: Transition) -> bool:
+def _with_champion(observed: Observed, transition: Transition, now: datetime) -> Transition:
+    """The transition with since when the champion is down, if it is."""
+    down = is_down(observed.server(observed.service.status.champion))
+    since = (transition.champion_down_at or now) if down else None
+    return transition.model_copy(update={"champion_down_at": since})
+
+
+def _is_whole(observed: Observed, transition: Transition) -> bool:
+    """Whether all of the candidate's servers are ready."""
+    return observed.server(transition.to).complete
+
+
+def _champion_is_sick(observed: Observed, transition: Transition, now: datetime) -> bool:
     """Whether the champion fails where the verified challenger does not."""
-    champion = observed.service.status.champion
-    if held_by_pin(observed, transition) or not observed.server(transition.to).complete:
+    if held_by_pin(observed, transition):
         return False
-    if is_down(observed.server(champion)):
+    down_at = transition.champion_down_at
+    if down_at and now - down_at >= BLIP:
         return True
     evidence = transition.stage.evidence if transition.stage else None
     return evidence is not None and weighing.champion_is_worse(
@@ -212,6 +228,13 @@ def _status(observed: Observed, transition: Transition) -> InferenceServiceStatu
         # Nothing urges a writing: what was counted stays with the observer until it is due.
         transition = _with_evidence(transition, old.evidence)
     return observed.service.status.model_copy(update={"rollout": transition})
+
+
+def _counted(transition: Transition) -> tuple[Stage, Evidence]:
+    """The stage and its evidence; only what has both is concluded."""
+    stage = transition.stage
+    assert stage is not None and stage.evidence is not None  # noqa: S101, PT018 - as said
+    return stage, stage.evidence
 
 
 def _with_evidence(transition: Transition, evidence: Evidence) -> Transition:

@@ -95,13 +95,15 @@ def _not_mounted(field: str, words: str) -> Fault:
 
 
 def is_ready(pod: Mapping[str, Any]) -> bool:
-    """Whether the pod is ready and not on its way out."""
+    """Whether the pod is ready, as its kubelet says, and not on its way out.
+
+    `Ready` is also taken away from every pod of a node that was not heard of for a while, as after
+    an outage of the API server. That says nothing about a version, so the containers are asked.
+    """
     if "deletionTimestamp" in pod["metadata"]:
         return False
-    return any(
-        condition["type"] == "Ready" and condition["status"] == "True"
-        for condition in pod.get("status", {}).get("conditions", ())
-    )
+    conditions = {one["type"]: one["status"] for one in pod.get("status", {}).get("conditions", ())}
+    return conditions.get("ContainersReady", conditions.get("Ready")) == "True"
 
 
 def containers(pod: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

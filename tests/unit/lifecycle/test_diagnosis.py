@@ -210,6 +210,15 @@ def test_long_words_are_cut_to_what_a_status_holds() -> None:
         ([{"type": "Ready", "status": "True"}], True, False),
         ([{"type": "Ready", "status": "False"}], False, False),
         ([{"type": "Initialized", "status": "True"}], False, False),
+        # The node was not heard of for a while; the containers are well.
+        (
+            [
+                {"type": "Ready", "status": "False"},
+                {"type": "ContainersReady", "status": "True"},
+            ],
+            False,
+            True,
+        ),
         ([], False, False),
     ],
 )

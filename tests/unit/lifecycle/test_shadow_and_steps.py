@@ -202,9 +202,34 @@ def test_a_sick_champion_gives_way_to_a_healthy_challenger_at_once(how: str) -> 
     if how == "down":
         world.down(digest("1"))
         world.step(seconds=1)
+        assert world.answering == digest("1"), "it may be back in a moment"
+        world.step(seconds=6)
     else:
         world.serve(champion=(90, 80), challenger=(100, 0))
     assert world.answering == digest("2")
+
+
+def test_a_champion_that_is_back_in_a_moment_stays() -> None:
+    world = comparing_world()
+    world.down(digest("1"))
+    world.step(seconds=1)
+    world.health.clear()
+    world.step(seconds=3)
+    world.down(digest("1"))
+    world.step(seconds=3)
+    assert world.answering == digest("1")
+
+
+def test_what_both_suffer_is_held_against_neither() -> None:
+    world = comparing_world()
+    world.down(digest("1"))
+    world.down(digest("2"))
+    for _ in range(60):
+        world.step(seconds=1)
+    assert (world.status.phase, world.weight) == ("Splitting", 10)
+    world.health.clear()
+    world.step(seconds=1)
+    assert world.status.rejected == ()
 
 
 def test_two_sick_versions_change_nothing() -> None:
