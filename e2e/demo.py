@@ -88,13 +88,13 @@ class Demo:
             self._serve()
         users = [Users(self._cluster, NAMESPACE, name) for name in ("users", "unusual-users")]
         with story.step(f"A better one proves itself, while users send {REQUESTS_PER_SECOND}/s"):
-            users[0].start(URL, _request(ROW), per_second=REQUESTS_PER_SECOND)
+            users[0].start(URL, request(ROW), per_second=REQUESTS_PER_SECOND)
             self._train("pipeline-better.yaml", "tumor-2")
             self._follow_rollout(2)
             self._ask()
         with story.step("One from elsewhere passes every check, and breaks when users come"):
             size = self._release_brittle()
-            users[1].start(URL, _request([size, *ROW[1:]]), per_second=UNUSUAL_PER_SECOND)
+            users[1].start(URL, request([size, *ROW[1:]]), per_second=UNUSUAL_PER_SECOND)
             self._follow_rollout(3)
             self._regnant("explain", "tumor")
         with story.step("A weak one is refused before it is registered, with its reason"):
@@ -223,7 +223,7 @@ class Demo:
         """Send the row as a user would, and show who answered."""
         self._story.command(f"curl -d @row.json http://tumor.{NAMESPACE}.svc/v2/models/tumor/infer")
         with self._cluster.port_forward("service/tumor", 80, NAMESPACE) as base:
-            answer = httpx.post(f"{base}/v2/models/tumor/infer", json=_request(ROW), timeout=10)
+            answer = httpx.post(f"{base}/v2/models/tumor/infer", json=request(ROW), timeout=10)
         answer.raise_for_status()
         version = answer.headers["x-regnant-version"]
         self._story.say(f"version {version}: {json.dumps(answer.json()['outputs'])}")
@@ -249,7 +249,8 @@ class Demo:
         self._story.say(self._cluster.kubectl(*words.split(), "-n", NAMESPACE))
 
 
-def _request(row: list[float]) -> dict[str, Any]:
+def request(row: list[float]) -> dict[str, Any]:
+    """What is sent for one row."""
     tensor = {"name": "features", "datatype": "FP64", "shape": [1, len(row)], "data": row}
     return {"inputs": [tensor]}
 

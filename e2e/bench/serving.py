@@ -13,7 +13,7 @@ from collections.abc import Callable
 from e2e.bench.place import Place, by_hand, resource
 from e2e.bench.poller import Poller, Question
 from e2e.bench.report import Sample, Table, rounds, verdict
-from e2e.demo import REQUEST
+from e2e.demo import ROW, request
 from regnant.api.inference_service import Router, Server
 from regnant.api.meta import Kind
 from regnant.api.model_version import Artifact
@@ -85,12 +85,15 @@ class _Runs:
         return seconds
 
     def _infer(self, port: int) -> Question:
-        return Question(f"/v2/models/{self._model}/infer", port, "POST", json.dumps(REQUEST))
+        return Question(f"/v2/models/{self._model}/infer", port, "POST", json.dumps(request(ROW)))
 
     def _served(self, name: str) -> ServedVersion:
         place = self._place
         owner = place.owner(Kind.INFERENCE_SERVICE, name)
-        return ServedVersion(owner, self._model, 1, self._artifact, Server(), place.platform)
+        timeout = Router().request_timeout
+        return ServedVersion(
+            owner, self._model, 1, self._artifact, Server(), place.platform, timeout
+        )
 
 
 def _of(owner: str) -> tuple[str, str]:
