@@ -7,13 +7,13 @@ every writing. So a writing that failed, or of which nobody knows, neither loses
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from regnant.api.inference_service import InferenceServiceStatus
 from regnant.api.rollout_status import Evidence, Serving, Tally
-from regnant.controllers.ledger import Ledger
+from regnant.controllers.ledger import Ledger, Sample
 from regnant.controllers.queue import Key
 from regnant.controllers.scrape import Variant, look
 from regnant.probes import Prober
@@ -67,6 +67,16 @@ class _Offer:
     tally: Tally
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look gave."""
+
+    tally: Tally = field(default_factory=Tally)
+    """What was counted and does not stand in the status yet."""
+    heard: frozenset[str] = frozenset()
+    """The digests of which a server answered."""
+
+
 class Counter:
     """Counts for every open rollout."""
 
@@ -82,7 +92,7 @@ class Counter:
         routers: Sequence[str],
         champion: Variant | None,
         challenger: Variant,
-    ) -> Tally:
+    ) -> Seen:
         """What was counted and does not stand in the status yet, with a look at all pods now."""
         period = subject.period
         written_at = subject.evidence.at if subject.evidence else None
@@ -101,9 +111,17 @@ class Counter:
             key, period, sample, tolerance=subject.tolerance, shadowed=subject.shadowed
         )
         self._offers[key] = _Offer(period, written_at, tally)
-        return tally
+        return Seen(tally, frozenset(_heard(sample, champion, challenger)))
 
     def forget(self, key: Key) -> None:
         """Nothing is counted for this service any more."""
         self._offers.pop(key, None)
         self._ledger.forget(key)
+
+
+def _heard(sample: Sample, champion: Variant | None, challenger: Variant) -> Iterator[str]:
+    """The versions of which a server answered a look."""
+    if champion and sample.champion.statistics:
+        yield champion.digest
+    if sample.challenger.statistics:
+        yield challenger.digest

@@ -13,12 +13,12 @@ from datetime import timedelta
 from regnant.api.inference_service import InferenceServiceStatus
 from regnant.api.meta import Kind
 from regnant.api.model_version import Artifact, Interface
-from regnant.api.rollout_status import Serving, Tally
+from regnant.api.rollout_status import Serving
 from regnant.cluster.client import Cluster
 from regnant.cluster.errors import NotFoundError
 from regnant.cluster.kinds import Manifest, Ref
 from regnant.controllers.attempts import of_this_attempt
-from regnant.controllers.counting import Counter, contest
+from regnant.controllers.counting import Counter, Seen, contest
 from regnant.controllers.queue import Key
 from regnant.controllers.reconciler import Sighting
 from regnant.controllers.scrape import Variant
@@ -75,6 +75,7 @@ class InferenceServiceObserver:
         found = {kind: await self.cluster.list(kind, head.namespace, labels) for kind in CHILDREN}
         routers = _routers(found["Pod"])
         health, refusal = await self._routers(resource, routers)
+        seen = await self._count(resource, found["Pod"])
         observed = Observed(
             service=resource,
             platform=self.platform,
@@ -86,7 +87,8 @@ class InferenceServiceObserver:
                 if _component(one) == server.COMPONENT
             ),
             routers=health,
-            tally=await self._count(resource, found["Pod"]),
+            tally=seen.tally,
+            heard=seen.heard,
             obstacle=obstacle or refusal,
         )
         if lifecycle.wants_verification(observed):
@@ -142,14 +144,14 @@ class InferenceServiceObserver:
         except ProbeError:
             return None
 
-    async def _count(self, resource: Service, pods: Sequence[Manifest]) -> Tally:
-        """What is new in the counts of an open rollout."""
+    async def _count(self, resource: Service, pods: Sequence[Manifest]) -> Seen:
+        """What is new in the counts of an open rollout, and who answered."""
         head = resource.metadata
         key = Key(Kind.INFERENCE_SERVICE, head.namespace, head.name)
         subject = contest(resource.status)
         if subject is None:
             self.counter.forget(key)
-            return Tally()
+            return Seen()
         return await self.counter.count(
             key,
             subject,

@@ -17,7 +17,7 @@ from regnant.api.rollout_status import Check, Evidence, Return, Stage, Transitio
 from regnant.lifecycle import serving_report, weighing
 from regnant.lifecycle.eligibility import is_champions_pin, target
 from regnant.lifecycle.endings import Step, turn_back
-from regnant.lifecycle.serving_state import Observed, is_down
+from regnant.lifecycle.serving_state import Observed
 
 BLIP = timedelta(seconds=5)
 """How long a champion without a ready server is waited for; a kubelet starts anew in less."""
@@ -87,7 +87,7 @@ def danger_of(observed: Observed, transition: Transition, now: datetime) -> Retu
     suffer, such as a node that starts anew, says nothing about either.
     """
     health = observed.server(transition.to)
-    if is_down(health) and not is_down(observed.server(observed.service.status.champion)):
+    if observed.is_down(transition.to) and not observed.is_down(observed.service.status.champion):
         reason = health.fault.reason if health.fault else "ServersNotReady"
         message = health.fault.message if health.fault else "none of its servers is ready any more"
         return _return("Rejected", reason, message, now)
@@ -177,7 +177,7 @@ def _inconclusive(
 
 def _with_champion(observed: Observed, transition: Transition, now: datetime) -> Transition:
     """The transition with since when the champion is down, if it is."""
-    down = is_down(observed.server(observed.service.status.champion))
+    down = observed.is_down(observed.service.status.champion)
     since = (transition.champion_down_at or now) if down else None
     return transition.model_copy(update={"champion_down_at": since})
 

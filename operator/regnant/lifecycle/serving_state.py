@@ -98,6 +98,8 @@ class Observed:
     verification: Verification | None = None
     tally: Tally = field(default_factory=Tally)
     """What was counted in the current stage, or watch, and is not in the status yet."""
+    heard: frozenset[str] = frozenset()
+    """The digests whose servers, or one of them, answered the operator just now."""
     obstacle: Fault | None = None
     """What the cluster refused when the last decision was carried out."""
 
@@ -105,6 +107,15 @@ class Observed:
         """The health of a version's servers; none at all when there are none."""
         missing = ServerHealth(0, 0)
         return self.servers.get(serving.digest, missing) if serving else missing
+
+    def is_down(self, serving: Serving | None) -> bool:
+        """Whether a version cannot answer anybody.
+
+        A kubelet that starts anew calls every container not ready until it has probed it, so a
+        server that has just answered the operator is believed over it.
+        """
+        heard = serving is not None and serving.digest in self.heard
+        return not heard and self.server(serving).ready == 0
 
     def candidate(self, digest: str) -> Candidate | None:
         """The ModelVersion of that bundle, if it is still there; the newest of several."""
@@ -131,8 +142,3 @@ def phase(status: InferenceServiceStatus, candidate: ServerHealth) -> Phase:
     if transition.stage:
         return Phase.SPLITTING if transition.stage.step else Phase.SHADOWING
     return Phase.VERIFYING if candidate.complete else Phase.PREPARING
-
-
-def is_down(health: ServerHealth) -> bool:
-    """Whether a version cannot answer anybody."""
-    return health.ready == 0

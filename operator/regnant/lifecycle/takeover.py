@@ -13,14 +13,14 @@ from regnant.api.rollout_status import Counts, Evidence, Return, Transition
 from regnant.lifecycle import serving_report, weighing
 from regnant.lifecycle.eligibility import is_champions_pin, target
 from regnant.lifecycle.endings import Accession, Step, reigned, retiring, turn_back
-from regnant.lifecycle.serving_state import Observed, is_down
+from regnant.lifecycle.serving_state import Observed
 
 
 def promote(observed: Observed, transition: Transition, now: datetime) -> Step:
     """The routes were changed; wait until every router is seen to have them."""
     status = observed.service.status
     fallback = observed.server(status.champion)
-    if is_down(observed.server(transition.to)) and fallback.ready:
+    if observed.is_down(transition.to) and fallback.ready:
         return turn_back(observed, transition, _unhealthy(observed, transition, now))
     if not observed.routed():
         return Step(status)
@@ -58,7 +58,7 @@ def watch(observed: Observed, transition: Transition, now: datetime) -> Step:
 
 def danger_of(observed: Observed, transition: Transition, now: datetime) -> Return | None:
     """Why the version that was promoted should not go on answering."""
-    if is_down(observed.server(transition.to)):
+    if observed.is_down(transition.to):
         return _unhealthy(observed, transition, now)
     worse = weighing.failed(transition.watch.checks) if transition.watch else None
     if worse is None:

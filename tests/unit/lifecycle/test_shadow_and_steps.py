@@ -232,6 +232,17 @@ def test_what_both_suffer_is_held_against_neither() -> None:
     assert world.status.rejected == ()
 
 
+def test_a_server_that_answers_is_not_down_whatever_its_kubelet_says() -> None:
+    world = comparing_world()
+    world.heard.add(digest("2"))
+    world.down(digest("2"))
+    world.step(seconds=1)
+    assert world.weight == 10
+    world.heard.clear()
+    world.step(seconds=1)
+    assert world.weight == 0
+
+
 def test_two_sick_versions_change_nothing() -> None:
     world = comparing_world()
     world.serve(champion=(90, 45), challenger=(10, 5))

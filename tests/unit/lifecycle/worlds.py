@@ -69,6 +69,8 @@ class ServiceWorld:
     routers_follow: bool = True
     revision: str = ""
     announced: list[Announcement] = field(default_factory=list)
+    heard: set[str] = field(default_factory=set)
+    """Digests whose servers answered the operator."""
     slowest: timedelta = timedelta(0)
     """The longest that the champion took over an answer."""
     annotations: dict[str, str] = field(default_factory=dict)
@@ -95,6 +97,7 @@ class ServiceWorld:
             server_names=frozenset(self.deployed),
             routers=RouterHealth(1, 1, (self.revision,)),
             tally=self.pending,
+            heard=frozenset(self.heard),
         )
         if inference_service.wants_verification(observed) and self.status.rollout:
             tried = self.status.rollout.to.digest
