@@ -21,7 +21,7 @@ MARK = 2_000_000.0
 """A first feature that makes the sick models sick."""
 _HARMLESS = 1_000_000.0
 _FOREVER = 2**60
-_SLOW_ROUNDS = 3_000
+_SLOW_ROUNDS = 8_000
 """Some milliseconds of computing, where a good model takes a fraction of one."""
 _TOO_MANY = 300_000_000
 """2.4 GB of numbers: more than any server of the tests may have."""
