@@ -16,10 +16,10 @@ from regnant.api.model_version import Artifact
 from regnant.api.rollout import Shadow, Step
 
 Count = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
-Reading = Annotated[str, Field(max_length=512)]
+Reading = Annotated[str, Field(max_length=300)]
 
 MAX_HISTORY = 20
-MAX_CHECKS = 8
+MAX_CHECKS = 5
 
 
 class Serving(Model):

@@ -90,7 +90,7 @@ class _Look:
         clusters = [challenger.cluster, challenger.shadow_cluster]
         if champion is not None:
             clusters.append(champion.cluster)
-        pages = await self._all({pod: self._prober.tries(pod, clusters) for pod in pods})
+        pages = await self._all({pod: self._prober.tries(pod, clusters) for pod in set(pods)})
         return {
             pod: RouterTries(
                 champion=page.get(champion.cluster) if champion else None,
@@ -106,11 +106,11 @@ class _Look:
             return ServerAnswers()
         ask, digest = self._prober.servers, variant.digest
         statistics, outcomes = await asyncio.gather(
-            self._all({pod: ask.statistics(pod, digest) for pod in variant.pods}),
+            self._all({pod: ask.statistics(pod, digest) for pod in set(variant.pods)}),
             self._all(
                 {
                     pod: self._outcomes(pod, digest, self._marks[pod])
-                    for pod in variant.pods
+                    for pod in set(variant.pods)
                     if pod in self._marks
                 }
             ),

@@ -200,7 +200,7 @@ def _check(name: Name, outcome: Outcome) -> Check:
         high=_number(outcome.high),
         limit=_number(outcome.limit),
         counted=outcome.counted,
-        reading=outcome.reading[:512],
+        reading=outcome.reading[:300],
     )
 
 

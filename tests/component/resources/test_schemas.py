@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from regnant.api.meta import GROUP, VERSION
-from regnant.api.model import DECIMAL_PATTERN, DIGEST_PATTERN
+from regnant.api.model import DECIMAL_PATTERN, DIGEST_PATTERN, DURATION_PATTERN
 from regnant.api.resources import RESOURCES, ResourceType, parse
+from regnant.api.rollout import HEADER_PATTERN
 from regnant.api.schema import structural
 from regnant.cluster.client import Cluster
 from regnant.cluster.kinds import Ref
@@ -134,6 +135,8 @@ async def test_fields_that_nobody_knows_are_pruned_and_parameters_are_not(
 SAMPLES = {
     DIGEST_PATTERN: DIGEST,
     DECIMAL_PATTERN: "-1.5E+10",
+    DURATION_PATTERN: "999999h999999999m999999999s",
+    HEADER_PATTERN: "x-user-id",
     r"^[A-Z][A-Za-z0-9]*$": "Reason",
     r"^oci://[a-z0-9.:-]+(/[a-z0-9._-]+)+$": "oci://registry.test:5000/models/churn",
 }
