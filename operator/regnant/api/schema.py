@@ -81,10 +81,23 @@ def _root(resource: ResourceType) -> Schema:
                 "properties": {"name": {"type": "string", "maxLength": 253}},
             },
             "spec": structural(resource.spec),
-            "status": structural(resource.status),
+            "status": _without_rules(structural(resource.status)),
         },
         "x-kubernetes-validations": _rules(resource.rules),
     }
+
+
+def _without_rules(schema: Any) -> Any:
+    """A schema that no CEL rule guards: users do not write a status, and what the operator copies
+    into it from a spec was judged there.
+    """
+    if isinstance(schema, dict):
+        return {
+            key: _without_rules(value)
+            for key, value in schema.items()
+            if key != "x-kubernetes-validations"
+        }
+    return [_without_rules(one) for one in schema] if isinstance(schema, list) else schema
 
 
 def _columns(resource: ResourceType) -> list[Schema]:
