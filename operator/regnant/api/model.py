@@ -73,8 +73,11 @@ def parse_duration(value: object) -> timedelta:
 
 def format_duration(value: timedelta) -> str:
     """The shortest of the spellings that `parse_duration` reads; whole seconds."""
-    minutes, seconds = divmod(round(value.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
+    whole = round(value.total_seconds())
+    # No more digits than the pattern allows: what was once read can always be written back.
+    hours = min(whole // 3600, 10**6 - 1)
+    minutes = min((whole - 3600 * hours) // 60, 10**9 - 1)
+    seconds = whole - 3600 * hours - 60 * minutes
     parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
     return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"
 

@@ -88,8 +88,9 @@ def _root(resource: ResourceType) -> Schema:
 
 
 def _without_rules(schema: Any) -> Any:
-    """A schema that no CEL rule guards: users do not write a status, and what the operator copies
-    into it from a spec was judged there.
+    """The schema without its CEL rules, for what users do not write.
+
+    What the operator copies into a status from a spec was judged there.
     """
     if isinstance(schema, dict):
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from regnant.api.resources import RESOURCES, ResourceType, parse
 from regnant.api.rollout import HEADER_PATTERN
 from regnant.api.schema import structural
 from regnant.cluster.client import Cluster
+from regnant.cluster.errors import NotFoundError
 from regnant.cluster.kinds import Ref
 from regnant.cluster.transport import Request
 from tests.component.resources.documents import (
@@ -36,6 +38,21 @@ every_kind = pytest.mark.parametrize("row", RESOURCES, ids=lambda row: row.kind.
 async def ask(cluster: Cluster, path: str) -> Manifest:
     answer: Manifest = json.loads(await cluster.transport.send(Request("GET", path)))
     return answer
+
+
+async def published_schemas(cluster: Cluster) -> Manifest:
+    """The schemas of all kinds; they are published a moment after their definitions are."""
+    names = {f"dev.regnant.{VERSION}.{row.kind.value}" for row in RESOURCES}
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                document = await ask(cluster, f"/openapi/v3/apis/{GROUP}/{VERSION}")
+            except NotFoundError:
+                document = {"components": {"schemas": {}}}
+            found: Manifest = document["components"]["schemas"]
+            if names <= found.keys():
+                return found
+            await asyncio.sleep(0.1)
 
 
 @every_kind
@@ -68,8 +85,7 @@ def fields(schema: Manifest, path: str) -> Iterator[tuple[str, Manifest]]:
 
 async def test_every_field_can_be_explained(cluster: Cluster) -> None:
     """What `kubectl explain` reads is the published OpenAPI document, not our file."""
-    document = await ask(cluster, f"/openapi/v3/apis/{GROUP}/{VERSION}")
-    schemas = document["components"]["schemas"]
+    schemas = await published_schemas(cluster)
     for row in RESOURCES:
         published = schemas[f"dev.regnant.{VERSION}.{row.kind.value}"]
         found = [

@@ -23,7 +23,7 @@ from regnant.api.model import (
     parse_duration,
 )
 
-LONGEST_SECONDS = 99_999 * 3600
+LONGEST_SECONDS = 999_999 * 3600 + 999_999_999 * 60 + 999_999_999
 
 
 class Scalars(Model):
