@@ -247,9 +247,7 @@ class InferenceServiceObserver:
 def _open(resource: Service) -> bool:
     """Whether it matters now what the routers have."""
     status = resource.status
-    answering = serving_plan.answering(status)
-    seen = {share.digest for share in status.traffic}
-    return status.rollout is not None or (answering is not None and answering.digest not in seen)
+    return status.rollout is not None or not serving_plan.is_shared_as_decided(status)
 
 
 def _roles(status: InferenceServiceStatus) -> set[tuple[str, int]]:

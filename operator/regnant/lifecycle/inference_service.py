@@ -158,8 +158,8 @@ def _next_look(
     transition = status.rollout
     if transition:
         looks.append(_pace(observed, status))
-    elif observed.service.status.rollout:
-        # A takeover just ended: another version may have waited for its turn.
+    elif observed.service.status.rollout or not serving_plan.is_shared_as_decided(status):
+        # A rollout just ended: another version may have waited for its turn.
         looks.append(SOON)
     elif (following := target(observed)) and is_leaving(observed, following.artifact.digest):
         looks.append(WATCHFUL)

@@ -115,6 +115,12 @@ def shares(status: InferenceServiceStatus, reigning: Serving) -> tuple[Share, ..
     )
 
 
+def is_shared_as_decided(status: InferenceServiceStatus) -> bool:
+    """Whether the routers were seen to give every version the part that it is to get."""
+    reigning = answering(status)
+    return reigning is None or status.traffic == shares(status, reigning)
+
+
 def routing(service: Service, status: InferenceServiceStatus) -> Routing:
     """The routers' configuration that `status` asks for."""
     comparison, spec = stage(status), service.spec
