@@ -19,6 +19,7 @@ from regnant.api.rollout_status import (
     Retiring,
     Return,
     Serving,
+    Share,
     Transition,
 )
 from regnant.lifecycle import serving_report
@@ -86,6 +87,8 @@ def returned(observed: Observed, transition: Transition, back: Return, now: date
             "previous": None,
             "history": reigned(status, transition, how, now),
         }
+    if reigning:
+        update["traffic"] = all_to(reigning)
     if back.outcome in _REMEMBERED:
         update["rejected"] = _with_rejection(observed, transition, back.reason, back.message, now)
     announcement = serving_report.returned(observed.service, transition.to.version, reigning, back)
@@ -131,6 +134,11 @@ def reigned(
         for one in status.history
     )
     return (reign, *ended)[:MAX_HISTORY]
+
+
+def all_to(reigning: Serving) -> tuple[Share, ...]:
+    """The shares when every router was seen to send everything to one version."""
+    return (Share(version=reigning.version, digest=reigning.digest, percent=100),)
 
 
 def retiring(

@@ -12,7 +12,7 @@ from datetime import datetime
 from regnant.api.rollout_status import Counts, Evidence, Return, Transition
 from regnant.lifecycle import serving_report, weighing
 from regnant.lifecycle.eligibility import is_champions_pin, target
-from regnant.lifecycle.endings import Accession, Step, reigned, retiring, turn_back
+from regnant.lifecycle.endings import Accession, Step, all_to, reigned, retiring, turn_back
 from regnant.lifecycle.serving_state import Observed
 
 
@@ -34,6 +34,7 @@ def promote(observed: Observed, transition: Transition, now: datetime) -> Step:
         "champion": reigning,
         "previous": status.champion or status.previous,
         "rollout": watched if status.champion else None,
+        "traffic": all_to(reigning),
         "history": reigned(status, transition, Accession(reigning, reason, words), now),
     }
     announcement = serving_report.promoted(observed.service, words, status.champion)

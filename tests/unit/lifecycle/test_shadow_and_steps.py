@@ -59,16 +59,18 @@ def test_a_challenger_goes_through_every_stage_in_order() -> None:
     assert world.answering == digest("2")
 
 
+def test_who_reigns_has_every_share_from_the_moment_it_reigns() -> None:
+    world = comparing_world()
+    prove(world)
+    world.until("Watching")
+    assert [(one.version, one.percent) for one in world.status.traffic] == [(2, 100)]
+
+
 def test_a_rejected_challenger_has_no_share_left() -> None:
-    """The routers are looked at until they were seen to have what follows the way back."""
     world = comparing_world()
     world.serve(champion=(90, 0), challenger=(10, 10))
-    world.routers_follow = False
     world.step(seconds=1)
-    assert world.status.rollout is None
-    assert world.step(seconds=1).requeue_after, "not seen yet"
-    world.routers_follow = True
-    world.settle()
+    assert world.status.rejected
     assert [(one.version, one.percent) for one in world.status.traffic] == [(1, 100)]
 
 
