@@ -15,12 +15,12 @@ from regnant.api.meta import Kind
 from regnant.api.model_version import Artifact, Interface
 from regnant.api.rollout_status import Serving
 from regnant.cluster.client import Cluster
-from regnant.cluster.errors import NotFoundError
-from regnant.cluster.kinds import Manifest, Ref
+from regnant.cluster.kinds import Manifest
 from regnant.controllers.attempts import of_this_attempt
 from regnant.controllers.counting import Counter, Seen, contest
 from regnant.controllers.queue import Key
 from regnant.controllers.reconciler import Sighting
+from regnant.controllers.router_sync import RouterSync
 from regnant.controllers.scrape import Variant
 from regnant.lifecycle import inference_service as lifecycle
 from regnant.lifecycle import serving_plan
@@ -63,6 +63,7 @@ class InferenceServiceObserver:
     cluster: Cluster
     prober: Prober
     counter: Counter
+    routers: RouterSync
     platform: Platform
     wake: Callable[[Key], None]
 
@@ -74,7 +75,7 @@ class InferenceServiceObserver:
         labels = names.owned_by(Kind.INFERENCE_SERVICE, head.name)
         found = {kind: await self.cluster.list(kind, head.namespace, labels) for kind in CHILDREN}
         routers = _routers(found["Pod"])
-        health, refusal = await self._routers(resource, routers)
+        health, refusal, shown = await self._routers(resource, routers)
         seen = await self._count(resource, found["Pod"])
         observed = Observed(
             service=resource,
@@ -101,7 +102,8 @@ class InferenceServiceObserver:
         }
 
         async def afterwards(decision: Decision[InferenceServiceStatus]) -> None:
-            await self._sync_routers(resource, decision.status, routers)
+            wanted = serving_plan.routing(resource, decision.status).revision
+            await self.routers.sync(routers, wanted, shown)
             self._wake_versions(resource, decision.status)
 
         return Sighting(lambda now: lifecycle.decide(observed, now), children, afterwards)
@@ -121,8 +123,8 @@ class InferenceServiceObserver:
 
     async def _routers(
         self, resource: Service, pods: Sequence[Manifest]
-    ) -> tuple[RouterHealth, Fault | None]:
-        """How the routers are, and what one of them refused to take up."""
+    ) -> tuple[RouterHealth, Fault | None, Mapping[str, str]]:
+        """How the routers are, what one of them refused, and what each was seen to have."""
         ready = [pod for pod in pods if is_ready(pod)]
         asked = ready if _open(resource) else []
         wanted = serving_plan.routing(resource, resource.status).revision
@@ -135,7 +137,11 @@ class InferenceServiceObserver:
             fault=diagnose(pods),
         )
         refused = any(found and found.refusals and not found.has(wanted) for found in seen)
-        return health, _REFUSED if refused else None
+        shown = {
+            str(pod["metadata"]["name"]): revision
+            for pod, revision in zip(asked, revisions, strict=True)
+        }
+        return health, _REFUSED if refused else None, shown
 
     async def _discovery(self, pod: Manifest) -> Discovery | None:
         """What a router has; None where it cannot be told."""
@@ -219,22 +225,6 @@ class InferenceServiceObserver:
         if probe is None:
             return ""
         return judge(probe, await carry(self.prober, routers[0], target, probe))
-
-    async def _sync_routers(
-        self, resource: Service, status: InferenceServiceStatus, pods: Sequence[Manifest]
-    ) -> None:
-        """Have the kubelet bring the configuration to every router at once, not within a minute."""
-        revision = serving_plan.routing(resource, status).revision
-        for pod in pods:
-            annotations = pod["metadata"].get("annotations", {})
-            if "deletionTimestamp" in pod["metadata"]:
-                continue
-            if annotations.get(router.CONFIG_SYNC) != revision:
-                target = Ref("Pod", resource.metadata.namespace, pod["metadata"]["name"])
-                try:
-                    await self.cluster.annotate(target, {router.CONFIG_SYNC: revision})
-                except NotFoundError:
-                    continue
 
     def _wake_versions(self, resource: Service, status: InferenceServiceStatus) -> None:
         """Roles that changed show in the ModelVersions, whose keys are woken here."""

@@ -17,6 +17,7 @@ from regnant.controllers.metrics import ResourceMetrics
 from regnant.controllers.model_version import ModelVersionObserver
 from regnant.controllers.queue import Key, Requeue
 from regnant.controllers.reconciler import Clock, Reconciler
+from regnant.controllers.router_sync import RouterSync
 from regnant.controllers.training_pipeline import TrainingPipelineObserver
 from regnant.manifests.platform import Platform
 from regnant.probes.router import Prober
@@ -59,7 +60,9 @@ def build_reconcilers(
         Kind.INFERENCE_SERVICE: Reconciler(
             resources.INFERENCE_SERVICE,
             (InferenceServiceSpec, InferenceServiceStatus),
-            InferenceServiceObserver(cluster, prober, Counter(prober), platform, wake),
+            InferenceServiceObserver(
+                cluster, prober, Counter(prober), RouterSync(cluster), platform, wake
+            ),
             cluster,
             clock=clock,
             metrics=metrics,
