@@ -56,7 +56,7 @@ class World:
             assert rejection["reason"] in reasons, rejection
             status = service.wait_until_decided()
             assert status["champion"]["artifact"]["digest"] == self.champion
-            assert [(one["version"], one["percent"]) for one in status["traffic"]] == [(1, 100)]
+            service.wait_until("it answers everybody", lambda found: _shares(found) == [(1, 100)])
             assert service.events(rejection["reason"])[-1]["type"] == "Warning"
 
 
@@ -178,6 +178,10 @@ def _left_free(service: Service) -> Iterator[None]:
     except NotInTimeError:
         service.act("abort")
         raise
+
+
+def _shares(status: Manifest) -> list[tuple[int, int]]:
+    return [(one["version"], one["percent"]) for one in status["traffic"]]
 
 
 def _tries(status: Manifest) -> int:
