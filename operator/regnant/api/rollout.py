@@ -232,6 +232,7 @@ class Rollout(Model):
     watch: Watch = Watch()
     """The time after a takeover in which the former version stays ready to return."""
     paused: bool = False
-    """Holds the rollout where it is. A failing candidate still loses its traffic."""
+    """Holds a candidate where it is. One that fails still loses its traffic, and a first version,
+    beside which nothing could answer, is not held."""
     retry_token: Annotated[str, Field(max_length=128)] = ""
     """Any new text lets versions that were rejected before try again."""

@@ -76,8 +76,12 @@ def compare(observed: Observed, transition: Transition, stage: Stage, now: datet
 
 
 def is_paused(observed: Observed, transition: Transition) -> bool:
-    """Whether a person holds the rollout, by the spec or by an action."""
-    return observed.service.spec.rollout.paused or transition.paused
+    """Whether a person holds the rollout, by the spec or by an action.
+
+    A first version is not held: there is nothing that could answer instead.
+    """
+    held = observed.service.spec.rollout.paused or transition.paused
+    return held and observed.service.status.champion is not None
 
 
 def danger_of(observed: Observed, transition: Transition, now: datetime) -> Return | None:
@@ -115,12 +119,17 @@ def _conclude(observed: Observed, transition: Transition, now: datetime) -> Step
     is_last = following(rollout, transition) is None
     open_questions = weighing.lacking(evidence.checks) if is_last else []
     if _had_its_minimum(observed, transition, now) and not open_questions:
-        if stage.step and stage.step.approval == "Manual":
-            return _keep(observed, transition)
-        return advance(observed, transition, now)
+        return _go_on(observed, transition, stage, now)
     if now - evidence.since >= stage.asked.max_duration:
         return _inconclusive(observed, transition, open_questions, now)
     return _keep(observed, transition)
+
+
+def _go_on(observed: Observed, transition: Transition, stage: Stage, now: datetime) -> Step:
+    """End a stage well, unless a person has the last word on it."""
+    if stage.step and stage.step.approval == "Manual":
+        return _keep(observed, transition)
+    return advance(observed, transition, now)
 
 
 def _had_its_minimum(observed: Observed, transition: Transition, now: datetime) -> bool:
@@ -162,11 +171,12 @@ def _inconclusive(
     observed: Observed, transition: Transition, questions: Sequence[Check], now: datetime
 ) -> Step:
     """The time is over and the evidence does not suffice: the user said what to do then."""
+    stage, _ = _counted(transition)
     match observed.service.spec.rollout.on_inconclusive:
         case "Hold":
             return _keep(observed, transition)
         case "Promote":
-            return advance(observed, transition, now)
+            return _go_on(observed, transition, stage, now)
         case "Reject":
             asked = "; ".join(check.reading for check in questions) or "too few requests came"
             decided = _return("Rejected", "Inconclusive", f"by its deadline: {asked}", now)

@@ -35,6 +35,8 @@ def prove(observed: Observed, transition: Transition, now: datetime) -> Step:
     fault = observed.server(transition.to).fault
     if fault and fault.final:
         return reject(observed, transition, fault, now)
+    if comparing.is_paused(observed, transition):
+        return Step(observed.service.status)
     if late := _too_late(observed, transition, now):
         return reject(observed, transition, late, now)
     return Step(observed.service.status)

@@ -13,6 +13,7 @@ from regnant.lifecycle import comparing, weighing
 from regnant.lifecycle.serving_state import Observed, Phase
 
 _LONGEST = 1024
+_PAUSED = "a person: it is paused; `regnant resume`, or unset rollout.paused"
 
 
 def waiting_for(observed: Observed, status: InferenceServiceStatus, phase: Phase) -> str:
@@ -28,6 +29,8 @@ def _words(
 ) -> str:
     candidate = observed.server(transition.to)
     match phase:
+        case Phase.VERIFYING if comparing.is_paused(observed, transition):
+            return _PAUSED
         case Phase.PREPARING:
             return f"its servers to be ready: {candidate.ready} of {candidate.desired} are"
         case Phase.VERIFYING:
@@ -47,7 +50,7 @@ def _of_stage(observed: Observed, transition: Transition, stage: Stage | None) -
     if stage is None or stage.evidence is None:
         return "every router to have this stage's weights"
     if comparing.is_paused(observed, transition):
-        return "a person: it is paused; `regnant resume`, or unset rollout.paused"
+        return _PAUSED
     is_last = comparing.following(rollout, transition) is None
     open_points = _missing(stage.evidence, is_last=is_last)
     if open_points:

@@ -51,7 +51,8 @@ def weigh(tally: Tally, rollout: Rollout, stage: Stage) -> list[Check]:
         checks.append(_latency(tally, limits, alpha))
     if tally.champion.non_finite or tally.challenger.non_finite:
         checks.append(_non_finite(tally, limits, alpha))
-    if tally.pairs.total:
+    asked = stage.shadow is not None and stage.shadow.min_agreement is not None
+    if tally.pairs.total or asked:
         checks.append(_agreement(tally, stage.shadow, alpha))
     return checks
 

@@ -6,7 +6,7 @@ import pytest
 
 from regnant.api.actions import ANNOTATION
 from regnant.lifecycle.serving_state import ServerHealth
-from tests.unit.lifecycle.test_shadow_and_steps import comparing_world, prove
+from tests.unit.lifecycle.test_shadow_and_steps import comparing_world, pause, prove
 from tests.unit.lifecycle.worlds import ServiceWorld, digest, serving_world
 
 
@@ -205,7 +205,8 @@ def test_pause_holds_and_resume_goes_on() -> None:
 
 
 def test_what_the_spec_pauses_an_action_does_not_resume() -> None:
-    world = comparing_world(paused=True)
+    world = comparing_world()
+    pause(world)
     assert world.ask("resume") == "Refused"
     assert "spec.rollout.paused" in refusal(world)
 

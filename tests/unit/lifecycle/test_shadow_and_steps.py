@@ -29,6 +29,12 @@ def comparing_world(**rollout: object) -> ServiceWorld:
     return world
 
 
+def pause(world: ServiceWorld) -> None:
+    """Say so in the spec."""
+    paused = world.spec.rollout.model_copy(update={"paused": True})
+    world.spec = world.spec.model_copy(update={"rollout": paused})
+
+
 def prove(world: ServiceWorld, looks: int = 60) -> None:
     """Let both versions answer many requests well, for as long as they are compared."""
     for _ in range(looks):
@@ -265,13 +271,39 @@ def test_two_sick_versions_change_nothing() -> None:
 
 
 def test_a_paused_rollout_stays_and_a_failing_challenger_still_goes() -> None:
-    world = comparing_world(paused=True)
+    world = comparing_world()
+    pause(world)
     prove(world, looks=30)
     assert (world.status.phase, world.weight) == ("Splitting", 10)
     assert world.status.rollout
     assert "paused" in world.status.rollout.waiting_for
     world.serve(champion=(90, 0), challenger=(5000, 5000))
     assert world.weight == 0
+
+
+def test_a_paused_rollout_goes_no_further_than_to_servers_that_are_ready() -> None:
+    world = serving_world(rollout={"paused": True})
+    world.add(2)
+    for _ in range(20):
+        world.step(seconds=60)
+    assert (world.status.phase, world.answering) == ("Verifying", digest("1"))
+    assert world.status.rollout
+    assert "paused" in world.status.rollout.waiting_for
+
+
+def test_agreement_that_is_asked_for_is_not_shown_by_no_pairs() -> None:
+    world = comparing_world(shadow=SHADOW | {"minAgreement": "0.9"}, steps=[])
+    good = Counts(tries=5000, latency=(0, 0, 0, 5000))
+    world.pending = Tally(champion=good, challenger=good)
+    world.step(seconds=60)
+    assert world.status.phase == "Shadowing"
+
+
+def test_too_little_evidence_goes_past_no_person() -> None:
+    steps = [STEPS[0] | {"maxDuration": "20s", "approval": "Manual"}, STEPS[1]]
+    world = comparing_world(steps=steps, onInconclusive="Promote")
+    world.step(seconds=60)
+    assert world.weight == 10
 
 
 def test_a_manual_step_waits_for_a_person() -> None:
