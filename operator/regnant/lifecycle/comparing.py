@@ -214,10 +214,12 @@ def _withdrawn(observed: Observed, transition: Transition, now: datetime) -> Ret
     """Why the candidate is not asked for any more."""
     if observed.candidate(transition.to.digest) is None:
         return _return("Withdrawn", "ModelVersionDeleted", "its ModelVersion was deleted", now)
+    spec = observed.service.spec
+    if spec.champion and spec.challenger is None and held_by_pin(observed, transition):
+        return _return("Withdrawn", "Repinned", f"version {spec.champion.version} was pinned", now)
     wanted = target(observed)
     if wanted is None or wanted.artifact.digest == transition.to.digest:
         return None
-    spec = observed.service.spec
     if is_champions_pin(observed, wanted.version) or spec.challenger:
         return _return("Withdrawn", "Repinned", f"version {wanted.version} was pinned", now)
     if spec.rollout.on_new_version == "Supersede":

@@ -431,6 +431,16 @@ def test_a_service_that_is_pinned_elsewhere_withdraws_the_challenger() -> None:
     assert world.status.rejected == ()
 
 
+def test_a_pin_of_the_champion_takes_the_traffic_back_from_its_challenger() -> None:
+    world = comparing_world()
+    spec = world.spec.model_dump(by_alias=True) | {"champion": {"version": 1}}
+    world.spec = world.spec.model_validate(spec)
+    world.step(seconds=1)
+    assert world.weight == 0
+    world.settle()
+    assert (world.status.phase, world.status.rejected) == ("Serving", ())
+
+
 def test_a_version_that_goes_before_its_stage_was_seen_is_withdrawn() -> None:
     world = serving_world(rollout={"steps": STEPS})
     world.add(2)
