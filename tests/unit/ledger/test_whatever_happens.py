@@ -200,8 +200,12 @@ class World(RuleBasedStateMachine):
 
     @rule()
     def nobody_knows_what_was_written(self) -> None:
-        """It was written, and the answer was lost."""
+        """It was written, and the answer was lost.
+
+        A look that began before is over by then: those of one service follow one another.
+        """
         self.ledger.forget(KEY)
+        self.samples.clear()
         self.written += self.pending
         self.pending = Tally()
         self.lost = True
