@@ -70,7 +70,9 @@ def test_a_version_that_appears_is_answered_by_at_the_url_of_the_status(world: W
         {"name": "prediction", "datatype": "FP64", "shape": [1, 1], "data": [4.0]}
     ]
     events = world.service.events("Promoted")
-    assert [event["note"] for event in events] == ["line-1 was verified and answers all requests"]
+    assert [event["note"] for event in events] == [
+        "line-1 is the first version, and was verified; it answers all requests"
+    ]
 
 
 def test_every_answer_says_which_version_and_digest_gave_it(world: World) -> None:

@@ -76,7 +76,7 @@ def test_a_newer_version_takes_over_and_no_request_fails(world: World) -> None:
     [now] = service.deployments().items()
     assert _identity(during[now[0]]) == _identity(now[1])
     assert [event["note"] for event in service.events("Promoted")][-1] == (
-        "line-2 was verified and answers all requests; line-1 is kept ready to return for 5s"
+        "line-2 was verified; it answers all requests; line-1 is kept ready to return for 5s"
     )
     assert len(service.events("RolloutCompleted")) == 1
 
