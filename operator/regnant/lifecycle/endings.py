@@ -29,6 +29,7 @@ from regnant.lifecycle.serving_state import Candidate, Observed
 from regnant.manifests import names
 
 _LONGEST = 1024
+_FAILED = {"Rejected", "RolledBack"}
 _REMEMBERED = {"Rejected", "RolledBack", "Aborted"}
 
 
@@ -74,6 +75,7 @@ def turn_back(observed: Observed, transition: Transition, decided: Return) -> St
 def returned(observed: Observed, transition: Transition, back: Return, now: datetime) -> Step:
     """Every router has the former version back: the candidate is retired."""
     status = observed.service.status
+    back = _with_cause(observed, transition, back)
     reigning = status.champion
     update: dict[str, object] = {
         "rollout": None,
@@ -166,6 +168,15 @@ def _with_rejection(
     before = observed.service.status.rejected
     others = tuple(one for one in before if one.digest != rejection.digest)
     return (rejection, *others)[:MAX_REJECTED]
+
+
+def _with_cause(observed: Observed, transition: Transition, back: Return) -> Return:
+    """What the pods say by now, behind what was seen of their answers: it has the remedy."""
+    fault = observed.server(transition.to).fault
+    if fault is None or fault.message in back.message or back.outcome not in _FAILED:
+        return back
+    message = f"{back.message}; {fault.message}"[:_LONGEST]
+    return back.model_copy(update={"message": message})
 
 
 def _compared(transition: Transition) -> Evidence | None:

@@ -9,6 +9,7 @@ import pytest
 from regnant.api.model_version import Interface, Tensor
 from regnant.api.rollout_status import Counts, Pairs, Tally
 from regnant.lifecycle import serving_plan
+from regnant.lifecycle.diagnosis import Fault
 from regnant.lifecycle.eligibility import interface_change
 from regnant.lifecycle.serving_state import Candidate, ServerHealth
 from tests.unit.lifecycle.worlds import ServiceWorld, artifact, digest, serving_world
@@ -145,6 +146,16 @@ def test_a_failing_challenger_loses_its_traffic_and_is_rejected_with_the_numbers
     world.run()
     assert world.status.phase == "Serving"
     assert world.status.rollout is None, "it is not tried again"
+
+
+def test_what_its_pods_say_stands_behind_what_was_seen_of_its_answers() -> None:
+    world = comparing_world()
+    world.serve(champion=(90, 0), challenger=(10, 10))
+    world.down(digest("2"), Fault("OutOfMemory", "raise resources.limits.memory", restarts=1))
+    world.step(seconds=1)
+    (rejection,) = world.status.rejected
+    assert rejection.reason == "ErrorRateTooHigh"
+    assert rejection.message.endswith("; raise resources.limits.memory")
 
 
 def test_a_challenger_that_fails_in_the_shadow_never_meets_a_user() -> None:
