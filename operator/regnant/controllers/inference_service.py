@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from regnant.api.inference_service import InferenceServiceStatus
 from regnant.api.meta import Kind
@@ -22,11 +21,11 @@ from regnant.controllers.queue import Key
 from regnant.controllers.reconciler import Sighting
 from regnant.controllers.router_sync import RouterSync
 from regnant.controllers.scrape import Variant
+from regnant.controllers.verifying import verify
 from regnant.lifecycle import inference_service as lifecycle
 from regnant.lifecycle import serving_plan
 from regnant.lifecycle.decision import Decision
 from regnant.lifecycle.diagnosis import Fault, diagnose, diagnose_deployments, is_ready
-from regnant.lifecycle.eligibility import interface_change
 from regnant.lifecycle.serving_plan import Service
 from regnant.lifecycle.serving_state import (
     Candidate,
@@ -37,7 +36,7 @@ from regnant.lifecycle.serving_state import (
 )
 from regnant.manifests import names, router, server
 from regnant.manifests.platform import Platform
-from regnant.probes import ProbeError, Prober, Target, carry, judge
+from regnant.probes import ProbeError, Prober
 from regnant.probes.statistics import Discovery
 
 CHILDREN = (
@@ -167,64 +166,19 @@ class InferenceServiceObserver:
         )
 
     async def _verify(self, resource: Service, pods: Sequence[Manifest]) -> Verification | None:
-        """Let the candidate prove itself through every router; None if one is not reached."""
-        transition = resource.status.rollout
-        if transition is None:
+        """What the candidate of the open rollout proves; None while it cannot be told."""
+        routers = [_address(pod) for pod in _routers(pods) if is_ready(pod)]
+        transition, champion = resource.status.rollout, resource.status.champion
+        if transition is None or not routers:
             return None
-        candidate = transition.to
-        target = Target(resource.spec.model_name, candidate.version, candidate.digest)
-        ready = [_address(pod) for pod in _routers(pods) if is_ready(pod)]
-        if not ready:
-            return None
-        try:
-            for address in ready:
-                result = await self.prober.verify(address, target)
-                if not result.passed:
-                    return Verification(candidate.digest, passed=False, message=result.message)
-            missed = await self._load(resource, ready, target)
-        except ProbeError:
-            return None
-        if missed:
-            return Verification(candidate.digest, passed=False, message=missed)
-        return await self._beside_the_champion(resource, ready[0], target, pods)
-
-    async def _beside_the_champion(
-        self, resource: Service, router: str, target: Target, pods: Sequence[Manifest]
-    ) -> Verification:
-        """The verdict on a candidate that did well by itself; a silent champion has no say."""
-        champion = resource.status.champion
-        if champion is None:
-            return Verification(target.digest, passed=True)
-        reigning = Target(target.model, champion.version, champion.digest)
-        try:
-            before = await self.prober.interface(router, reigning)
-            after = await self.prober.interface(router, target)
-        except ProbeError:
-            return Verification(target.digest, passed=True)
-        if changed := interface_change(before, after):
-            return Verification(
-                target.digest, passed=False, message=changed.message, reason=changed.reason
-            )
-        slowest = await self._slowest(_variant(champion, pods))
-        return Verification(target.digest, passed=True, slowest=slowest)
-
-    async def _slowest(self, version: Variant) -> timedelta:
-        """The longest that servers of a version took over an answer to users, as far as told."""
-        found = timedelta(0)
-        for address in version.pods:
-            try:
-                told = await self.prober.servers.statistics(address, version.digest)
-            except ProbeError:
-                continue
-            found = max(found, told.users.slowest)
-        return found
-
-    async def _load(self, resource: Service, routers: Sequence[str], target: Target) -> str:
-        """What the candidate missed of the load that it must carry; empty where nothing."""
-        probe = resource.spec.rollout.verify.load
-        if probe is None:
-            return ""
-        return judge(probe, await carry(self.prober, routers[0], target, probe))
+        return await verify(
+            self.prober,
+            resource.spec.model_name,
+            routers,
+            champion=_variant(champion, pods) if champion else None,
+            candidate=_variant(transition.to, pods),
+            load=resource.spec.rollout.verify.load,
+        )
 
     def _wake_versions(self, resource: Service, status: InferenceServiceStatus) -> None:
         """Roles that changed show in the ModelVersions, whose keys are woken here."""

@@ -129,11 +129,6 @@ class Ledger:
         book = self._books.get(key)
         return dict(book.marks) if book is not None and book.period == period else {}
 
-    def unmatched(self, key: Key) -> int:
-        """How many of the challenger's outcomes found no answer of the champion in time."""
-        book = self._books.get(key)
-        return book.pairing.unmatched if book is not None else 0
-
 
 class _Book:
     """One period of one rollout."""

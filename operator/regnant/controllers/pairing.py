@@ -43,8 +43,6 @@ class Pairing:
 
     def __init__(self) -> None:
         self._requests: OrderedDict[str, _Request] = OrderedDict()
-        self.unmatched = 0
-        """How many of the challenger's answers found no other half in time."""
 
     def join(
         self,
@@ -70,7 +68,7 @@ class Pairing:
                 total += request.is_pair
                 agreeing += request.is_pair and _agree(outcome, request.champion, tolerance)
         while len(self._requests) > MAX_WAITING:
-            self._drop_oldest()
+            self._requests.popitem(last=False)
         return Pairs(total=total, agreeing=agreeing)
 
     def _request(self, outcome: Outcome, now: float) -> _Request:
@@ -81,12 +79,7 @@ class Pairing:
 
     def _expire(self, now: float) -> None:
         while self._requests and next(iter(self._requests.values())).since < now - PATIENCE:
-            self._drop_oldest()
-
-    def _drop_oldest(self) -> None:
-        _, request = self._requests.popitem(last=False)
-        if request.challenger is not None and not request.is_pair:
-            self.unmatched += 1
+            self._requests.popitem(last=False)
 
 
 def _agree(one: Outcome, other: Outcome | None, tolerance: float | None) -> bool:

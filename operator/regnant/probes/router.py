@@ -21,7 +21,7 @@ from regnant.manifests.router_config.place import VERIFICATION_PORT
 from regnant.manifests.router_config.routes import VERSION_HEADER
 from regnant.manifests.server import PORT as SERVER_PORT
 from regnant.probes.comparison import Tensor, Tolerance, first_difference, read_tensors
-from regnant.probes.errors import AnswerError, ProbeError
+from regnant.probes.errors import AnswerError
 from regnant.probes.pods import Answer, Pods, open_session
 from regnant.probes.server import Servers
 from regnant.probes.statistics import Discovery, HostTries, read_discovery, read_tries
@@ -82,16 +82,6 @@ class Prober:
         """A prober with a client of its own, which uses no proxy: pods are asked directly."""
         async with open_session(patience) as session:
             yield cls(session, port=port, server_port=server_port)
-
-    async def router_revision(self, pod_ip: str) -> str | None:
-        """The revision of the routes that a router has; None where it cannot be told."""
-        try:
-            answer = await self._routers.ask("GET", pod_ip, "/regnant/v1/route")
-            document = answer.document()
-        except ProbeError:
-            return None
-        revision = document.get("revision")
-        return revision if isinstance(revision, str) else None
 
     async def verify(self, pod_ip: str, target: Target) -> ReplayResult:
         """Let a version answer golden rows of its own bundle through this router.
@@ -172,6 +162,16 @@ class Prober:
         wanted = "|".join(clusters)
         path = f"/envoy/clusters?format=json&filter={quote(f'^({wanted})$')}"
         return read_tries(await self._routers.ask("GET", pod_ip, path), clusters)
+
+    async def sends_users(self, pod_ip: str, cluster: str) -> bool:
+        """Whether this router holds a server of the cluster for healthy, and sends it requests.
+
+        Raises:
+            UnreachableError: it did not answer.
+            AnswerError: the answer is not Envoy's.
+        """
+        hosts = (await self.tries(pod_ip, [cluster])).get(cluster, {})
+        return any(not host.left_out for host in hosts.values())
 
     async def discovery(self, pod_ip: str) -> Discovery:
         """Which configuration this router took, and what it refused.

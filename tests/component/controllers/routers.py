@@ -13,6 +13,9 @@ from typing import Any
 
 from aiohttp import web
 
+from regnant.manifests.router_config.clusters import servers_cluster
+from regnant.manifests.routing import Variant
+
 _PARTS = ("cluster_manager.cds", "listener_manager.lds", "http.users.rds.routes")
 _INPUTS = [{"name": "features", "datatype": "FP64", "shape": [2, 1], "data": [0.5, 1.5]}]
 
@@ -31,11 +34,11 @@ class RouterStandIn:
     """The versions that run, by number."""
     wrong: set[int] = field(default_factory=set)
     """The versions that answer their golden rows falsely."""
+    other_columns: set[int] = field(default_factory=set)
+    """The versions that take another tensor than the rest."""
+    unhealthy: set[int] = field(default_factory=set)
+    """The versions that it sends no users, as their health is not known yet."""
     asked: list[str] = field(default_factory=list)
-
-    async def route(self, request: web.Request) -> web.Response:
-        self.asked.append(request.path)
-        return web.json_response({"revision": self.revision})
 
     async def discovery(self, request: web.Request) -> web.Response:
         """What it took up, as Envoy says it: all of it, and nothing refused."""
@@ -48,9 +51,24 @@ class RouterStandIn:
         return web.json_response({"stats": stats})
 
     async def tries(self, request: web.Request) -> web.Response:
-        """Nobody asks its versions anything."""
+        """Each version has a server, of which nobody asked anything."""
         self.asked.append(request.path)
-        return web.json_response({"cluster_statuses": []})
+        counters = [{"name": name} for name in ("rq_success", "rq_error", "rq_timeout")]
+        address = {"socket_address": {"address": "10.0.0.1", "port_value": 8080}}
+        statuses = [
+            {
+                "name": servers_cluster(Variant("", version, digest, 0)),
+                "host_statuses": [
+                    {
+                        "address": address,
+                        "stats": counters,
+                        "health_status": {"failed_active_health_check": version in self.unhealthy},
+                    }
+                ],
+            }
+            for version, digest in self.digests.items()
+        ]
+        return web.json_response({"cluster_statuses": statuses})
 
     async def golden(self, request: web.Request) -> web.Response:
         sample = {
@@ -59,6 +77,12 @@ class RouterStandIn:
             "tolerance": {"absolute": 1e-5, "relative": 1e-4},
         }
         return self._answer(request, sample)
+
+    async def metadata(self, request: web.Request) -> web.Response:
+        features = "income" if self._version(request) in self.other_columns else "features"
+        tensors = [{"name": features, "datatype": "FP64", "shape": [-1, 1]}]
+        label = [{"name": "label", "datatype": "INT64", "shape": [-1]}]
+        return self._answer(request, {"name": "churn", "inputs": tensors, "outputs": label})
 
     async def infer(self, request: web.Request) -> web.Response:
         label = 0 if self._version(request) in self.wrong else 1
@@ -82,10 +106,10 @@ async def router_stand_in() -> AsyncIterator[RouterStandIn]:
     """The stand-in, listening."""
     stand_in = RouterStandIn()
     application = web.Application()
-    application.router.add_get("/regnant/v1/route", stand_in.route)
     application.router.add_get("/envoy/discovery", stand_in.discovery)
     application.router.add_get("/envoy/clusters", stand_in.tries)
     application.router.add_get("/regnant/v1/golden", stand_in.golden)
+    application.router.add_get("/v2/models/{model}", stand_in.metadata)
     application.router.add_post("/v2/models/{model}/infer", stand_in.infer)
     runner = web.AppRunner(application)
     await runner.setup()

@@ -381,6 +381,35 @@ async def test_a_version_with_false_answers_is_rejected_through_the_router(
     assert "VerificationFailed" in await operator.events()
 
 
+async def test_a_version_whose_server_takes_other_tensors_is_rejected_with_the_difference(
+    operator: Operator,
+) -> None:
+    """Its ModelVersion declares none, so only its server tells."""
+    await serving(operator)
+    operator.node.router.other_columns.add(2)
+    await operator.create(version(operator.namespace, 2, digest=TWO))
+    await operator.settle(SERVICE, "shop")
+    (rejected,) = (await operator.status(SERVICE, "shop"))["rejected"]
+    assert rejected["reason"] == "InterfaceChanged"
+    assert "input features is missing; input income is new" in rejected["message"]
+
+
+async def test_a_version_that_routers_hold_for_unhealthy_is_not_verified_yet(
+    operator: Operator,
+) -> None:
+    """Users would not reach it, and whoever was told that it reigns would wonder."""
+    await serving(operator)
+    operator.node.router.unhealthy.add(2)
+    await operator.create(version(operator.namespace, 2, digest=TWO))
+    await operator.until(SERVICE, "shop", "Verifying")
+    for _ in range(3):
+        await operator.reconcile(SERVICE, "shop")
+    status = await operator.status(SERVICE, "shop")
+    assert (status["phase"], "verifiedAt" in status["rollout"]) == ("Verifying", False)
+    operator.node.router.unhealthy.clear()
+    await operator.until(SERVICE, "shop", "Watching")
+
+
 async def test_a_version_that_says_it_is_broken_is_rejected_in_its_own_words(
     operator: Operator,
 ) -> None:
