@@ -82,26 +82,19 @@ def test_of_several_answers_to_one_id_the_first_counts() -> None:
     assert join(([again], []), ([ONE], [OTHER])) == Pairs(total=1, agreeing=0)
 
 
-def test_an_answer_that_is_waited_for_too_long_is_unmatched() -> None:
+def test_an_answer_is_waited_for_so_long_and_no_longer() -> None:
+    pairing = Pairing()
+    pairing.join([], [OTHER], now=0, tolerance=None)
+    assert pairing.join([ONE], [], now=PATIENCE, tolerance=None).total == 1
     pairing = Pairing()
     pairing.join([], [OTHER], now=0, tolerance=None)
     assert pairing.join([ONE], [], now=PATIENCE + 1, tolerance=None) == Pairs()
-    assert pairing.unmatched == 1
-
-
-def test_an_answer_of_the_champion_alone_is_not_missed() -> None:
-    # Where only a part is mirrored, most of its answers have no other half.
-    pairing = Pairing()
-    pairing.join([ONE], [], now=0, tolerance=None)
-    pairing.join([], [], now=PATIENCE + 1, tolerance=None)
-    assert pairing.unmatched == 0
 
 
 def test_so_many_answers_wait_and_no_more() -> None:
     pairing = Pairing()
     many = [outcome(number, f"r{number}", shadow=True) for number in range(MAX_WAITING + 5)]
     pairing.join([], many, now=0, tolerance=None)
-    assert pairing.unmatched == 5
     assert len(pairing._requests) == MAX_WAITING
     assert join((many, []), pairing=pairing).total == MAX_WAITING
 
