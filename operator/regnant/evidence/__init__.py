@@ -22,7 +22,7 @@ from regnant.evidence.correctness import paired_correctness
 from regnant.evidence.counts import Histogram, Proportion
 from regnant.evidence.latency import compare_latency
 from regnant.evidence.outcome import Outcome, Verdict
-from regnant.evidence.rates import agreement, compare_errors, exceeds, score_distance
+from regnant.evidence.rates import agreement, compare_errors, exceeds
 
 __all__ = [
     "Histogram",
@@ -34,5 +34,4 @@ __all__ = [
     "compare_latency",
     "exceeds",
     "paired_correctness",
-    "score_distance",
 ]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from regnant.evidence.counts import Histogram, Proportion
+from regnant.evidence.counts import Proportion
 from regnant.evidence.likelihood import Pull, Weights, furthest, log_sum
 from regnant.evidence.outcome import (
     ENDINGS,
@@ -33,8 +33,6 @@ _CHALLENGER: Final = Weights(0.3, 1.0)
 _SHARED: Final = Weights(0.3, 30.0)
 """Failures are rare as a rule, the more so where both sides fail equally often; half of the stake
 is on that. Two healthy models pass in about half the time that Jeffreys' weights take."""
-_SLACK = 1.0 + 1e-9
-"""Edges are computed: two that are meant to be equal may differ in the last digits."""
 
 
 def exceeds(failures: int, total: int, *, limit: float, alpha: float) -> Outcome:
@@ -85,50 +83,6 @@ def agreement(agreeing: int, total: int, *, minimum: float, alpha: float) -> Out
         f"{_percent(minimum)} asked; {ENDINGS[verdict]}"
     )
     return Outcome(verdict, agreed.estimate, low, high, minimum, alpha, total, ONE_RATE, reading)
-
-
-def score_distance(
-    distances: Histogram, *, tolerance: float, limit: float, alpha: float
-) -> Outcome:
-    """Whether at most the share `limit` of pairs has scores further apart than `tolerance`.
-
-    Method: the confidence sequence of `exceeds`, for a share that the histogram's buckets bracket:
-    the bucket that the tolerance falls into counts as too far for Pass, and as near enough for
-    Fail.
-    Source: as `exceeds`.
-    Guarantee: the chance that any look ever gives a wrong Pass is at most `alpha`, and so is that
-    of a wrong Fail; never can both be wrong.
-
-    Raises:
-        ValueError: tolerance, limit or alpha is out of range.
-    """
-    require_alpha(alpha)
-    require_between("tolerance", tolerance, 0.0, math.inf)
-    require_between("limit", limit, 0.0, 1.0)
-    total = distances.total
-    if distances.flaw:
-        return _error(distances.flaw, limit, alpha, ONE_RATE)
-    if not total:
-        return _nothing("no pair was counted yet", limit, alpha, ONE_RATE)
-    within = sum(
-        count
-        for index, count in enumerate(distances.counts)
-        if distances.edge(index) <= tolerance * _SLACK
-    )
-    beyond = sum(
-        count
-        for index, count in enumerate(distances.counts)
-        if index and distances.edge(index - 1) * _SLACK >= tolerance
-    )
-    far = Proportion(total - within, total)
-    low, _ = rate_interval(Proportion(beyond, total), alpha)
-    _, high = rate_interval(far, alpha)
-    verdict = at_most(low, high, limit)
-    reading = (
-        f"{far} pairs may be further apart than {tolerance:g}: between {_percent(low)} and "
-        f"{_percent(high)}, at most {_percent(limit)} allowed; {ENDINGS[verdict]}"
-    )
-    return Outcome(verdict, far.estimate, low, high, limit, alpha, total, ONE_RATE, reading)
 
 
 def compare_errors(

@@ -17,7 +17,6 @@ from regnant.evidence import (
     compare_latency,
     exceeds,
     paired_correctness,
-    score_distance,
 )
 from regnant.evidence.roots import bracket_root
 
@@ -145,17 +144,6 @@ def test_slower_answers_of_the_challenger_never_make_it_look_faster(
     after = ends(compare_latency(champion, slower, quantile=0.9, max_ratio=1.0, alpha=alpha))
     assert after[0] >= before[0]
     assert after[1] >= before[1]
-
-
-@quickly
-@given(histograms(), st.floats(0.0, 30.0), alphas)
-def test_pairs_are_never_both_within_and_beyond_a_tolerance(
-    distances: Histogram, tolerance: float, alpha: float
-) -> None:
-    outcome = score_distance(distances, tolerance=tolerance, limit=0.1, alpha=alpha)
-    if distances.total:
-        low, high = ends(outcome)
-        assert 0.0 <= low <= high <= 1.0
 
 
 @quickly

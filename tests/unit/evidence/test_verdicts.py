@@ -14,7 +14,6 @@ from regnant.evidence import (
     compare_latency,
     exceeds,
     paired_correctness,
-    score_distance,
 )
 
 
@@ -66,32 +65,6 @@ def test_agreement_far_above_the_minimum_passes_and_far_below_fails() -> None:
     assert agreement(990, 1_000, minimum=0.95, alpha=0.05).verdict is Verdict.PASS
     assert agreement(900, 1_000, minimum=0.95, alpha=0.05).verdict is Verdict.FAIL
     assert agreement(955, 1_000, minimum=0.95, alpha=0.05).verdict is Verdict.INCONCLUSIVE
-
-
-def test_equal_scores_pass_and_distant_ones_fail() -> None:
-    near, far = latency(1_000, 0, 0), latency(0, 0, 1_000)
-    assert score_distance(near, tolerance=1.0, limit=0.1, alpha=0.05).verdict is Verdict.PASS
-    assert score_distance(far, tolerance=1.0, limit=0.1, alpha=0.05).verdict is Verdict.FAIL
-
-
-def test_a_bucket_that_holds_the_tolerance_proves_neither() -> None:
-    straddling = latency(0, 1_000, 0)
-    outcome = score_distance(straddling, tolerance=1.5, limit=0.1, alpha=0.05)
-    assert outcome.verdict is Verdict.INCONCLUSIVE
-    assert outcome.low == 0.0
-    assert outcome.high == 1.0
-
-
-def test_a_distance_of_zero_is_not_beyond_a_tolerance_of_zero() -> None:
-    outcome = score_distance(latency(1_000, 0, 0), tolerance=0.0, limit=0.1, alpha=0.05)
-    assert outcome.verdict is Verdict.INCONCLUSIVE
-
-
-def test_a_tolerance_that_is_an_edge_is_one_despite_rounding() -> None:
-    distances = Histogram(1.0, 1.1, (0, 0, 1_000, 0))
-    assert distances.edge(2) > 1.21
-    outcome = score_distance(distances, tolerance=1.21, limit=0.1, alpha=0.05)
-    assert outcome.verdict is Verdict.PASS
 
 
 def test_a_ratio_that_is_the_limit_passes_despite_rounding() -> None:
@@ -176,7 +149,6 @@ def test_models_that_are_always_right_together_differ_by_little() -> None:
 NOTHING = [
     exceeds(0, 0, limit=0.01, alpha=0.05),
     agreement(0, 0, minimum=0.95, alpha=0.05),
-    score_distance(EMPTY, tolerance=1.0, limit=0.1, alpha=0.05),
     compare_errors(Proportion(0, 0), Proportion(10, 10), margin=0.01, alpha=0.05),
     compare_errors(Proportion(0, 90), Proportion(0, 0), margin=0.01, alpha=0.05),
     compare_latency(EMPTY, EMPTY, quantile=0.99, max_ratio=2.0, alpha=0.05),
@@ -186,8 +158,6 @@ IMPOSSIBLE = [
     exceeds(-1, 10, limit=0.01, alpha=0.05),
     exceeds(0, -1, limit=0.01, alpha=0.05),
     agreement(11, 10, minimum=0.95, alpha=0.05),
-    score_distance(latency(1, -1), tolerance=1.0, limit=0.1, alpha=0.05),
-    score_distance(latency(1), tolerance=1.0, limit=0.1, alpha=0.05),
     compare_errors(Proportion(2, 1), Proportion(0, 1), margin=0.01, alpha=0.05),
     compare_errors(Proportion(0, 1), Proportion(2, 1), margin=0.01, alpha=0.05),
     compare_latency(latency(-1, 2), FAST, quantile=0.99, max_ratio=2.0, alpha=0.05),
