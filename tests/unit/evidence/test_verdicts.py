@@ -163,6 +163,7 @@ IMPOSSIBLE = [
     compare_latency(latency(-1, 2), FAST, quantile=0.99, max_ratio=2.0, alpha=0.05),
     compare_latency(FAST, Histogram(0.0, 2.0, (1, 1)), quantile=0.99, max_ratio=2.0, alpha=0.05),
     compare_latency(FAST, Histogram(1.0, 1.0, (1, 1)), quantile=0.99, max_ratio=2.0, alpha=0.05),
+    compare_latency(FAST, latency(1), quantile=0.99, max_ratio=2.0, alpha=0.05),
     compare_latency(FAST, latency(1, 1), quantile=0.99, max_ratio=2.0, alpha=0.05),
     paired_correctness(6, 5, 10, margin=0.0, alpha=0.05),
     paired_correctness(-1, 5, 10, margin=0.0, alpha=0.05),
