@@ -163,11 +163,6 @@ INFERENCE_SERVICE = ResourceType(
 RESOURCES = (TRAINING_PIPELINE, MODEL_VERSION, INFERENCE_SERVICE)
 
 
-def resource_type(kind: Kind) -> ResourceType:
-    """The table's row of a kind."""
-    return next(row for row in RESOURCES if row.kind is kind)
-
-
 def parse(
     body: dict[str, Any], spec: type[SpecT], status: type[StatusT]
 ) -> Resource[SpecT, StatusT]:

@@ -62,7 +62,6 @@ class ChildWatch:
         pace: Pace | None = None,
     ) -> None:
         self._transport = transport
-        self._source = source
         self._path = source.path(namespace)
         self._wake = wake
         self._pace = pace or Pace()

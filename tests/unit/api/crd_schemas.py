@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from regnant.api.resources import RESOURCES
+from regnant.api.resources import RESOURCES, ResourceType
 from regnant.api.schema import definition
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,11 +28,16 @@ class Node:
         return self.path
 
 
+def resource_type(kind: str) -> ResourceType:
+    """The table's row of a kind."""
+    return next(row for row in RESOURCES if row.kind.value == kind)
+
+
 @functools.cache
 def root(kind: str) -> Schema:
     """The whole schema of one kind."""
-    row = next(row for row in RESOURCES if row.kind.value == kind)
-    schema: Schema = definition(row)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    (version,) = definition(resource_type(kind))["spec"]["versions"]
+    schema: Schema = version["schema"]["openAPIV3Schema"]
     return schema
 
 

@@ -14,15 +14,14 @@ from regnant.api.resources import (
     InvalidResourceError,
     parse,
     reference,
-    resource_type,
 )
-from tests.unit.api.crd_schemas import examples, root
+from tests.unit.api.crd_schemas import examples, resource_type, root
 
 
 @pytest.mark.parametrize("name", examples())
 def test_an_example_is_valid_and_means_what_it_says(name: str) -> None:
     document = examples()[name]
-    row = resource_type(Kind(document["kind"]))
+    row = resource_type(document["kind"])
     jsonschema.validate(document, root(document["kind"]))
     body = {**document, "metadata": {"namespace": "ns", **document["metadata"]}}
     parsed = parse(body, row.spec, row.status)

@@ -6,8 +6,8 @@ from textwrap import dedent
 
 import yaml
 
-from regnant.api.meta import Kind
-from regnant.api.resources import parse, resource_type
+from regnant.api.resources import parse
+from tests.unit.api.crd_schemas import resource_type
 from tests.unit.chart.rendering import notes
 
 
@@ -16,7 +16,7 @@ def test_the_first_model_of_the_notes_is_one_that_the_operator_understands() -> 
     documents = list(yaml.safe_load_all(dedent(text)))
     assert [document["kind"] for document in documents] == ["TrainingPipeline", "InferenceService"]
     for document in documents:
-        row = resource_type(Kind(document["kind"]))
+        row = resource_type(document["kind"])
         document["metadata"] |= {"namespace": "default", "uid": "1"}
         resource = parse(document, row.spec, row.status)
         assert resource.spec.to_json()["modelName"] == "cancer"
