@@ -147,7 +147,6 @@ def test_a_body_beyond_the_limit_is_refused_and_harms_nobody(world: World) -> No
         "/v2/nothing",
         "/",
         "/regnant/v1/golden",
-        "/regnant/v1/route",
         "/regnant/v1/drain",
         "/envoy/config_dump",
         "/envoy/stats/prometheus",

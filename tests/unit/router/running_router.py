@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 DEADLINE = 20
+PARTS = {
+    "cds.json": "cluster_manager.cds",
+    "lds.json": "listener_manager.lds",
+    "rds.json": "http.users.rds.routes",
+}
+"""By which name a router tells of each of its files."""
 
 
 def envoy_binary() -> Path:
@@ -156,12 +162,12 @@ class Router:
     process: asyncio.subprocess.Process
 
     async def publish(self, routing: Routing) -> None:
-        """Publish a routing and wait until the router shows its revision."""
+        """Publish a routing and wait until the router has taken up all of it."""
         self.directory.publish(router_files(routing, self.place))
         await self.until_revision(routing.revision)
 
     async def until_revision(self, revision: str) -> None:
-        await until(lambda: self._shows(revision), f"the router shows revision {revision}")
+        await until(lambda: self._shows(revision), f"all of the router is at revision {revision}")
 
     async def until_reached(self, server: Server) -> None:
         """Wait until the router knows that a version's server is healthy."""
@@ -182,10 +188,14 @@ class Router:
 
     async def _shows(self, revision: str) -> bool:
         try:
-            answer = await self.operator.get("/regnant/v1/route")
+            answer = await self.operator.get("/envoy/discovery")
         except httpx.TransportError:
             return False
-        return answer.status_code == 200 and answer.json()["revision"] == revision
+        if answer.status_code != 200:
+            return False
+        # What a router does not know yet may have no value, or no line at all.
+        shown = {one["name"]: one.get("value", "") for one in answer.json()["stats"]}
+        return all(shown.get(f"{part}.version_text") == revision for part in PARTS.values())
 
 
 async def until(condition: object, what: str) -> None:

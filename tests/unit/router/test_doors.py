@@ -47,7 +47,6 @@ async def test_without_a_champion_users_are_told_so(tmp_path: Path, old: Server)
         "/regnant/v1/golden",
         "/regnant/v1/stats",
         "/regnant/v1/outcomes?after=0",
-        "/regnant/v1/route",
         "/envoy/config_dump",
         "/envoy/discovery",
         "/stats",
@@ -86,7 +85,7 @@ async def test_every_answer_shows_the_revision(tmp_path: Path, old: Server) -> N
     wanted = routing(old, champion=old)
     async with running_router(tmp_path / "config", wanted) as router:
         answers = [await router.users.get(path) for path in ("/v2", "/healthz", "/nowhere")]
-        answers.append(await router.operator.get("/regnant/v1/route"))
+        answers.append(await router.operator.get("/envoy/ready"))
         dump = (await router.operator.get("/envoy/config_dump")).text
     assert {answer.headers["x-regnant-route"] for answer in answers} == {wanted.revision}
     assert dump.count(f'"version_info": "{wanted.revision}"') >= 5

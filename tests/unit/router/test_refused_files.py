@@ -9,17 +9,12 @@ import pytest
 
 from regnant.manifests.router_config import router_files
 from regnant.manifests.routing import Routing
-from tests.unit.router.running_router import Router, Server, running_router, until
+from tests.unit.router.running_router import PARTS, Router, Server, running_router, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 INFER = "/v2/models/churn/infer"
-PARTS = {
-    "cds.json": "cluster_manager.cds",
-    "lds.json": "listener_manager.lds",
-    "rds.json": "http.users.rds.routes",
-}
 WRONG: dict[str, dict[str, Any]] = {
     "cds.json": {"lb_policy": "CLUSTER_PROVIDED"},
     "lds.json": {"address": {}},

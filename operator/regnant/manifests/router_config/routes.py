@@ -12,7 +12,6 @@ whoever was given the challenger keeps it while its weight grows.
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +99,6 @@ def _operator_routes(routing: Routing, place: Place) -> list[dict[str, Any]]:
     return [
         *(_verify(variant, routing) for variant in routing.variants),
         {"match": {"prefix": "/", "headers": [_present(VERSION_HEADER)]}, **unknown},
-        {"match": _get("/regnant/v1/route"), **_json({"revision": routing.revision})},
         {"match": _get(DRAIN_PATH), **_begin_drain(place.drain_seconds)},
         *(_admin_page(path, page) for path, page in _ADMIN_PAGES.items()),
         {"match": {"prefix": "/"}, **_text(HTTPStatus.NOT_FOUND, "not found")},
@@ -274,13 +272,6 @@ def _present(header: str) -> dict[str, Any]:
 
 def _text(status: HTTPStatus, text: str) -> dict[str, Any]:
     return {"direct_response": {"status": status.value, "body": {"inline_string": text}}}
-
-
-def _json(document: dict[str, str]) -> dict[str, Any]:
-    return {
-        **_text(HTTPStatus.OK, json.dumps(document)),
-        "response_headers_to_add": [_header("content-type", "application/json")],
-    }
 
 
 def _header(name: str, value: str) -> dict[str, Any]:
