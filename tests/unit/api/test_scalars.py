@@ -48,6 +48,10 @@ def test_every_duration_that_the_schema_accepts_is_read(text: str) -> None:
     assert timedelta(0) <= parse_duration(text) < timedelta.max
 
 
+def test_a_duration_that_is_one_already_stays() -> None:
+    assert parse_duration(timedelta(seconds=90)) == timedelta(seconds=90)
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [

@@ -166,6 +166,11 @@ def test_a_value_is_put_into_the_bucket_that_holds_it(value: float) -> None:
     assert value <= histogram.edge(bucket)
 
 
+def test_the_first_bucket_begins_at_nothing_and_the_last_never_ends() -> None:
+    histogram = Histogram(1.0, 1.5, (0,) * 8)
+    assert (histogram.edge(-1), histogram.edge(0), histogram.edge(7)) == (0.0, 1.0, math.inf)
+
+
 @quickly
 @given(st.floats(0.01, 0.99), st.sampled_from([0.2, 1.0, 7.0]))
 def test_a_root_is_bracketed_as_closely_as_asked(root: float, power: float) -> None:

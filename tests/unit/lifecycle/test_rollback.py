@@ -127,3 +127,37 @@ def test_a_healthy_new_version_takes_over_from_a_broken_champion() -> None:
     second = world.add(2)
     world.run()
     assert world.answering == second
+
+
+def test_a_first_version_that_is_left_while_it_is_promoted_leaves_nobody_to_answer() -> None:
+    world = ServiceWorld()
+    world.add(1)
+    world.until("Promoting")
+    assert world.ask("abort") == "Done"
+    world.run(2)
+    assert (world.status.rollout, world.status.champion) == (None, None)
+    assert world.answering == ""
+
+
+def test_a_candidate_is_left_when_a_pin_asks_for_one_that_is_not_there() -> None:
+    world = serving_world()
+    world.add(2)
+    world.until("Preparing")
+    world.spec = InferenceServiceSpec.model_validate(
+        {"modelName": "churn", "champion": {"version": 9}}
+    )
+    world.run(2)
+    assert world.status.rollout is None
+    assert world.answering == digest("1")
+
+
+def test_a_pin_that_no_version_has_is_told_where_nothing_serves_yet() -> None:
+    world = ServiceWorld(
+        InferenceServiceSpec.model_validate({"modelName": "churn", "champion": {"version": 9}})
+    )
+    world.add(1)
+    world.run(2)
+    ready = world.status.condition("Ready")
+    assert ready
+    assert ready.reason == "ModelVersionNotFound"
+    assert "champion.version: there is no ModelVersion churn-9" in ready.message

@@ -135,6 +135,15 @@ def test_new_inputs_take_a_number_before_the_job_exists() -> None:
     assert {manifest["metadata"]["name"] for manifest in decision.apply} == {"churn-1"}
 
 
+def test_a_job_that_somebody_deleted_is_made_again_under_the_same_number() -> None:
+    world = PipelineWorld()
+    world.step()
+    world.jobs.clear()
+    world.step()
+    assert list(world.jobs) == ["churn-1"]
+    assert world.status.last_version == 1
+
+
 def test_a_result_is_registered_under_the_number_of_its_run() -> None:
     world = trained_world()
     assert world.versions == {"churn-1": Registered("churn-1", 1, digest("a"))}

@@ -182,6 +182,18 @@ def test_files_that_do_not_hold_together_are_found(
     assert any(problem in one for one in problems), problems
 
 
+def test_a_header_that_steers_no_copies_names_no_cluster() -> None:
+    files = router_files(SHAPES["copies for a challenger"])
+    routes = json.loads(files["rds.json"])
+    note = {"header": {"key": "x-note", "value": "not a cluster"}}
+    for route in routes["resources"][0]["virtual_hosts"][0]["routes"]:
+        for share in route.get("route", {}).get("weighted_clusters", {}).get("clusters", []):
+            share.setdefault("request_headers_to_add", []).append(note)
+    changed = json.dumps(routes)
+    assert "not a cluster" in changed
+    assert check({**files, "rds.json": changed}) == []
+
+
 def test_a_missing_file_is_found() -> None:
     files = router_files(EMPTY)
     del files["rds.json"]
