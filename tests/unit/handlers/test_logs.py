@@ -16,11 +16,11 @@ from regnant.handlers import logs
 def restored() -> object:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    levels = {name: logging.getLogger(name).level for name in ("kopf", "httpx")}
+    kopf = logging.getLogger("kopf")
+    of_kopf = kopf.level
     yield
     root.handlers[:], root.level = handlers, level
-    for name, before in levels.items():
-        logging.getLogger(name).setLevel(before)
+    kopf.setLevel(of_kopf)
 
 
 def test_a_line_for_machines_names_the_object_apart(capsys: pytest.CaptureFixture[str]) -> None:
