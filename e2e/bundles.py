@@ -1,9 +1,9 @@
-"""Models for the tests of serving, made and pushed in a second: good ones, and sick ones.
+"""Models for the tests of serving, made and pushed in a second: good ones, and badly packed ones.
 
 Each is a few nodes of ONNX, `prediction` = `features` . weights, packed and pushed by the project's
 own code to the store of the installation; no training Job is needed to have a version to serve. A
-sick one differs from a good one in exactly one thing. Whoever wants it served applies a
-ModelVersion by hand, as any user may.
+bad one differs from a good one in exactly one thing. Whoever wants it served applies a
+ModelVersion by hand, as any user may. Models that compute and fall ill are in `faults`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,7 @@ from regnant.artifacts.store import push
 FEATURES = 4
 ROWS = 40
 FALSE_ROW = 17
-POISON = 300_000_000.0
-"""A first feature that costs the hungry model more memory than its container may have."""
 _PATH = "models/e2e/line"
-_HARMLESS = 1_000_000.0
-_SLOW_ROUNDS = 3_000_000.0
 _FLIP_A_BIT = """
 import sys
 with open(sys.argv[1], "r+b") as file:
@@ -111,25 +107,6 @@ def broken() -> Model:
     """Its graph is cut off in the middle."""
     model = good(11.0)
     return replace(model, graph=model.graph[: len(model.graph) // 2])
-
-
-def hungry_at_start() -> Model:
-    """It needs gigabytes to answer its own golden rows."""
-    rows = np.ones((1, FEATURES))
-    rows[0, 0] = _HARMLESS + POISON
-    return Model(12.0, graph(12.0, _hungry(), _constants()), rows)
-
-
-def hungry_for_poison(weight: float) -> Model:
-    """It is right, until somebody asks about `POISON`: then its server runs out of memory."""
-    return replace(good(weight), graph=graph(weight, _hungry(), _constants()))
-
-
-def slow_at_start() -> Model:
-    """It takes a minute of computing to answer its golden row a few times."""
-    rows = np.ones((1, FEATURES))
-    rows[0, 0] = _HARMLESS + _SLOW_ROUNDS
-    return Model(13.0, graph(13.0, _slow(), _constants()), rows)
 
 
 class Shelf:
@@ -212,66 +189,6 @@ def graph(
     opsets = [helper.make_opsetid("", 17)]
     model = helper.make_model(made, opset_imports=opsets, ir_version=8)
     return bytes(model.SerializeToString())
-
-
-def _constants() -> list[Any]:
-    return [
-        helper.make_tensor("first", TensorProto.INT64, [1], [0]),
-        helper.make_tensor("harmless", TensorProto.DOUBLE, [1], [_HARMLESS]),
-        helper.make_tensor("zero", TensorProto.DOUBLE, [1], [0.0]),
-        helper.make_tensor("go", TensorProto.BOOL, [], [True]),
-        helper.make_tensor("none", TensorProto.DOUBLE, [], [0.0]),
-    ]
-
-
-def _excess() -> list[Any]:
-    """`size`: by how much the greatest first feature is more than harmless."""
-    return [
-        helper.make_node("Gather", ["features", "first"], ["firsts"], axis=1),
-        helper.make_node("ReduceMax", ["firsts"], ["greatest"], keepdims=0),
-        helper.make_node("Sub", ["greatest", "harmless"], ["above"]),
-        helper.make_node("Max", ["above", "zero"], ["excess"]),
-        helper.make_node("Cast", ["excess"], ["size"], to=TensorProto.INT64),
-    ]
-
-
-def _hungry() -> list[Any]:
-    """`nothing`: the sum of as many zeros as `size` says, all in memory at once."""
-    return [
-        *_excess(),
-        helper.make_node("ConstantOfShape", ["size"], ["zeros"], value=_double_zero()),
-        helper.make_node("ReduceSum", ["zeros"], ["nothing"], keepdims=0),
-    ]
-
-
-def _slow() -> list[Any]:
-    """`nothing`, after as many rounds of a loop as `size` says."""
-    value_info = helper.make_tensor_value_info
-    body = helper.make_graph(
-        [
-            helper.make_node("Identity", ["going"], ["goes_on"]),
-            helper.make_node("Sin", ["so_far"], ["further"]),
-        ],
-        "round",
-        [
-            value_info("round", TensorProto.INT64, []),
-            value_info("going", TensorProto.BOOL, []),
-            value_info("so_far", TensorProto.DOUBLE, []),
-        ],
-        [
-            value_info("goes_on", TensorProto.BOOL, []),
-            value_info("further", TensorProto.DOUBLE, []),
-        ],
-    )
-    return [
-        *_excess(),
-        helper.make_node("Squeeze", ["size"], ["rounds"]),
-        helper.make_node("Loop", ["rounds", "go", "none"], ["nothing"], body=body),
-    ]
-
-
-def _double_zero() -> Any:
-    return helper.make_tensor("value", TensorProto.DOUBLE, [1], [0.0])
 
 
 def _padding() -> bytes:

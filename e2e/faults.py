@@ -1,9 +1,10 @@
-"""Models that prove themselves and then fail: right on every golden row, sick for what users ask.
+"""Models whose graph is sick: for what users ask, or for their own golden rows already.
 
 No test hook is in the product, so the sickness is in the graph, as it is in real models that meet
 values they were not trained on. A row is marked by its first feature, `MARK` or more; a healthy
 model takes it for a number like any other. Each sick model computes with `times`, which is 0 for
-rows that are not marked, so that up to the mark it differs from a good one in nothing.
+rows that are not marked, so that up to the mark it differs from a good one in nothing. Golden rows
+are not marked, so it proves itself and fails then; but for the models that are sick at start.
 
 What each of them does in the real model server is held by tests/unit/harness/test_faults.py.
 """
@@ -13,9 +14,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from onnx import TensorProto, helper
 
-from e2e.bundles import Model, good, graph
+from e2e.bundles import FEATURES, Model, good, graph
 
 MARK = 2_000_000.0
 """A first feature that makes the sick models sick."""
@@ -23,6 +25,8 @@ _HARMLESS = 1_000_000.0
 _FOREVER = 2**60
 _SLOW_ROUNDS = 8_000
 """Some milliseconds of computing, where a good model takes a fraction of one."""
+_ROUNDS_OF_A_START = 3_000_000
+"""A minute of computing, as a golden row is asked a few times."""
 _TOO_MANY = 300_000_000
 """2.4 GB of numbers: more than any server of the tests may have."""
 
@@ -38,9 +42,9 @@ def hanging(weight: float) -> Model:
     return _sick(weight, _rounds(_FOREVER))
 
 
-def slow(weight: float) -> Model:
+def slow(weight: float, *, rounds: int = _SLOW_ROUNDS) -> Model:
     """A marked row takes it ten times as long, and more."""
-    return _sick(weight, _rounds(_SLOW_ROUNDS))
+    return _sick(weight, _rounds(rounds))
 
 
 def not_a_number(weight: float) -> Model:
@@ -63,6 +67,22 @@ def greedy(weight: float, *, numbers: int = _TOO_MANY) -> Model:
         helper.make_node("ReduceSum", ["zeros"], ["nothing"], keepdims=0),
     ]
     return _sick(weight, nodes)
+
+
+def greedy_at_start() -> Model:
+    """It needs more memory than it may have to answer its own golden row."""
+    return _proven_on_a_marked_row(greedy(12.0))
+
+
+def slow_at_start() -> Model:
+    """It takes a minute to answer its own golden row."""
+    return _proven_on_a_marked_row(slow(13.0, rounds=_ROUNDS_OF_A_START))
+
+
+def _proven_on_a_marked_row(model: Model) -> Model:
+    rows = np.ones((1, FEATURES))
+    rows[0, 0] = MARK
+    return replace(model, rows=rows)
 
 
 def _sick(weight: float, nodes: list[Any]) -> Model:

@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 from e2e import faults
-from e2e.bundles import FEATURES, good, request, slow_at_start
+from e2e.bundles import FEATURES, good, request
 from e2e.harness import Cluster, Manifest
 from e2e.installation import Installation
 from e2e.rollouts import NEVER, WIDE_LIMITS, Contest, contest, step
@@ -172,7 +172,7 @@ def test_a_candidate_that_never_gets_ready_is_not_promoted_and_can_be_aborted(
 ) -> None:
     service, champion = world.service, world.champion()
     number = next(world.contest.numbers)
-    service.release(number, world.contest.shelf.put(slow_at_start()))
+    service.release(number, world.contest.shelf.put(faults.slow_at_start()))
     service.wait_for_phase("Preparing")
     promoted = service.act("promoteFull")
     assert promoted["outcome"] == "Refused"

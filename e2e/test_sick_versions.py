@@ -13,15 +13,8 @@ from itertools import count
 
 import pytest
 
-from e2e.bundles import (
-    FALSE_ROW,
-    Shelf,
-    broken,
-    good,
-    hungry_at_start,
-    slow_at_start,
-    with_a_false_golden_row,
-)
+from e2e.bundles import FALSE_ROW, Shelf, broken, good, with_a_false_golden_row
+from e2e.faults import greedy_at_start, slow_at_start
 from e2e.harness import Cluster, Manifest
 from e2e.installation import Installation
 from e2e.serving import Load, Service, shared_namespace
@@ -132,7 +125,7 @@ def test_a_version_of_which_one_bit_was_flipped_in_the_store_is_rejected(world: 
 
 
 def test_a_version_that_needs_more_memory_than_its_limit_is_rejected(world: World) -> None:
-    artifact = world.shelf.put(hungry_at_start())
+    artifact = world.shelf.put(greedy_at_start())
     world.assert_turned_down(
         artifact, "OutOfMemory", "raise resources.limits.memory", once_told="used more memory"
     )

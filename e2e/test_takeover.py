@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from e2e import faults
 from e2e.access import ProgramError
-from e2e.bundles import POISON, Shelf, good, hungry_for_poison, request
+from e2e.bundles import Shelf, good, request
 from e2e.harness import Cluster, Manifest
 from e2e.installation import Installation
 from e2e.serving import Asker, Service, shared_namespace
@@ -121,11 +122,11 @@ def test_a_champion_that_dies_within_the_watch_gives_the_traffic_back(world: Wor
     former = service.status["champion"]["version"]
     with service.users() as load:
         service.change(champion={"version": 3}, rollout={"watch": {"duration": "10m"}})
-        service.release(3, world.shelf.put(hungry_for_poison(3.0)))
+        service.release(3, world.shelf.put(faults.greedy(3.0)))
         service.wait_for_champion(3)
         # Even that user is answered, each time: by the version that stands by.
         service.cluster.wait_for(
-            "the takeover is turned back", lambda: _turned_back_by_poison(world, former)
+            "the takeover is turned back", lambda: _turned_back_by_the_mark(world, former)
         )
         rejection = service.wait_for_rejection(3)
         service.wait_for_champion(former)
@@ -157,8 +158,8 @@ def test_a_namespace_with_versions_in_use_is_deleted_without_complaint(
     cluster.wait_until_gone("namespace", namespace, seconds=90)
 
 
-def _turned_back_by_poison(world: World, former: int) -> bool:
-    answer = world.asker.infer(world.service.url, request(POISON))
+def _turned_back_by_the_mark(world: World, former: int) -> bool:
+    answer = world.asker.infer(world.service.url, request(faults.MARK))
     assert (answer.status, answer.version) == (200, str(former)), answer.text
     transition = world.service.status.get("rollout")
     return transition is None or "rollback" in transition

@@ -109,6 +109,18 @@ def test_the_greedy_model_holds_all_its_numbers_at_once(tmp_path: Path) -> None:
         assert server.most_memory() - before > 150_000_000
 
 
+@pytest.mark.parametrize("make", [faults.greedy_at_start, faults.slow_at_start])
+def test_what_is_sick_at_start_is_asked_a_marked_row_and_has_a_true_answer(
+    make: Callable[[], Model],
+) -> None:
+    """So its cost alone turns it down."""
+    model = make()
+    assert model.rows[:, 0].tolist() == [faults.MARK]
+    session = onnxruntime.InferenceSession(good(model.weight).graph)
+    (answers,) = session.run(None, {"features": model.rows})
+    assert answers.ravel().tolist() == model.answers.tolist()
+
+
 class ServerProcess:
     """A server of its own process, which can be killed when it does not come back."""
 
