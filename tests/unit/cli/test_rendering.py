@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
+from regnant.api.rollout_status import MAX_CHECKS
 from regnant.cli import documents, pages, tree
 from regnant.cli.explanation import explain
 from regnant.cli.service import Service, parse_service
@@ -101,7 +102,7 @@ evidence = perhaps(
         challenger=tallies,
         pairs=objects(total=counts, agreeing=counts),
     ),
-    checks=st.lists(checks, max_size=8),
+    checks=st.lists(checks, max_size=MAX_CHECKS),
 )
 steps = st.sampled_from([*STEPS, {"weight": 33}, {"weight": 100, "maxDuration": "10m"}])
 stages = st.one_of(
