@@ -35,6 +35,10 @@ class Outcome:
     """By version: how often each number was answered."""
     failures: list[Manifest] = field(default_factory=list)
     """The first requests that were not answered with 200, and what was said to them."""
+    sent_again: list[tuple[float, str]] = field(default_factory=list)
+    """When a request was sent once more, and what had broken its connection."""
+    journal: list[list[Any]] = field(default_factory=list)
+    """Every request by itself, where that was asked for: `Request(*entry)`."""
     people: Mapping[str, list[tuple[float, str]]] = field(default_factory=dict)
     """By person: since when they were answered by which version, whenever that changed."""
 

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 TIMEOUT_SECONDS = 30
 MOST_CONNECTIONS = 512
+FIRST_PAUSE_SECONDS = 0.05
 MOST_SHOWN = 20
 """Failures that are told in full, and different answers that are told apart."""
 
@@ -43,6 +44,11 @@ class Crowd:
     """The header by which a person is known."""
     keeps_cookies: bool = False
     """Whether each person sends back the cookies that they were given."""
+    keeps_journal: bool = False
+    """Whether every request is told by itself in the end; for short loads."""
+    attempts: int = 1
+    """How often a request is sent at most when its connection breaks before the answer, as many
+    HTTP clients do by themselves; each further one after a pause that doubles."""
 
 
 @dataclass
@@ -65,6 +71,8 @@ class Tally:
     timeline: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     answers: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     failures: list[dict[str, object]] = field(default_factory=list)
+    sent_again: list[tuple[float, str]] = field(default_factory=list)
+    journal: list[tuple[object, ...]] = field(default_factory=list)
 
     def add(self, sent: float, took: float, outcome: str, version: str, text: str) -> None:
         """Count one request, that was answered or not."""
@@ -95,6 +103,8 @@ class Tally:
             "timeline": self.timeline,
             "answers": self.answers,
             "failures": self.failures,
+            "sent_again": self.sent_again,
+            "journal": self.journal,
             "people": {one.name: one.answered_by for one in people},
         }
 
@@ -137,21 +147,34 @@ class Load:
             await _close(writer)
 
     async def _one(self, due: float, person: Person | None) -> None:
-        status, headers, text = "", dict[str, str](), ""
         async with self._slots:
             sent = time.time()
-            try:
-                exchange = self._exchange(self._request(person))
-                status, headers, text = await asyncio.wait_for(exchange, TIMEOUT_SECONDS)
-            except TimeoutError:
-                status = "timeout"
-            except (OSError, asyncio.IncompleteReadError, ValueError) as error:
-                status = type(error).__name__
+            status, headers, text = await self._ask(self._request(person))
         version = headers.get("x-regnant-version", "")
         # From the time it was due, not sent: waiting for a connection is the user's time too.
-        self.tally.add(sent, time.monotonic() - due, status, version, text)
+        took = time.monotonic() - due
+        self.tally.add(sent, took, status, version, text)
+        if self._crowd.keeps_journal:
+            tries, route = headers.get("x-regnant-tries", "0"), headers.get("x-regnant-route", "")
+            entry = (sent, time.time(), took, status, version, int(tries), route)
+            self.tally.journal.append(entry)
         if person:
             self._remember(person, sent, headers)
+
+    async def _ask(self, request: bytes) -> tuple[str, dict[str, str], str]:
+        """The answer to a request, or what kept it from coming."""
+        broken = ""
+        for attempt in range(self._crowd.attempts):
+            if attempt:
+                self.tally.sent_again.append((time.time(), broken))
+                await asyncio.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+            try:
+                return await asyncio.wait_for(self._exchange(request), TIMEOUT_SECONDS)
+            except TimeoutError:
+                return "timeout", {}, ""
+            except (OSError, asyncio.IncompleteReadError, ValueError) as error:
+                broken = type(error).__name__
+        return broken, {}, ""
 
     def _request(self, person: Person | None) -> bytes:
         lines = self._head

@@ -109,6 +109,25 @@ def test_a_person_sends_back_the_cookie_that_they_were_given() -> None:
     assert given == [None, 'seat="1"', 'seat="2"']
 
 
+def test_a_patient_client_sends_again_what_broke_before_the_answer_and_it_is_told() -> None:
+    turns = iter(range(1000))
+    statuses = {1: 0, 2: 0, 5: 500}
+    outcome = outcome_of(
+        lambda _: (statuses.get(next(turns), 200), "1", ""), Crowd({}, 50, attempts=3), requests=8
+    )
+    assert outcome.outcomes == {"200": 7, "500": 1}
+    assert [broken for _, broken in outcome.sent_again] == ["IncompleteReadError"] * 2
+
+
+def test_a_journal_tells_of_every_request_who_answered_it_and_by_which_route() -> None:
+    more = "x-regnant-tries: 2\r\nx-regnant-route: abc\r\n"
+    crowd = Crowd({}, 100, keeps_journal=True)
+    outcome = outcome_of(lambda _: (200, "1", more), crowd, requests=3)
+    assert [entry[3:] for entry in outcome.journal] == [["200", "1", 2, "abc"]] * 3
+    assert all(sent <= answered for sent, answered, *_ in outcome.journal)
+    assert outcome_of(lambda _: (200, "1", more), Crowd({}, 100), requests=3).journal == []
+
+
 def test_the_crowd_survives_the_way_into_its_pod() -> None:
     crowd = Crowd({"inputs": []}, 5, people=3, header="x-user-id")
     assert Crowd(**json.loads(json.dumps(asdict(crowd)))) == crowd
