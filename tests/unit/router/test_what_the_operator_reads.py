@@ -1,49 +1,31 @@
-"""What a router counted at each host, read from a real Envoy and from pages that are none."""
+"""What the operator reads of a real router: the counts of each host, and what was refused."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING
 
 from regnant.manifests.router_config import router_files
 from regnant.manifests.router_config.clusters import servers_cluster, shadow_cluster
 from regnant.manifests.routing import Routing
-from regnant.probes import AnswerError, Prober, UnreachableError
+from regnant.probes import Prober
 from regnant.probes.statistics import Discovery, Part, Tries
-from tests.unit.probes.scripted_pod import Answer, scripted_pod
-from tests.unit.router.running_router import (
-    LOOPBACK,
-    Router,
-    Server,
-    running_router,
-    serving,
-    until,
-)
+from tests.unit.router.running_router import LOOPBACK, Router, Server, running_router, until
+from tests.unit.router.test_challenger_costs_users_nothing import INFER, split
 
-INFER = "/v2/models/churn/infer"
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
 
 @asynccontextmanager
-async def split(path: Path, old: Server, new: Server) -> AsyncIterator[tuple[Router, Prober]]:
+async def asked(path: Path, old: Server, new: Server) -> AsyncIterator[tuple[Router, Prober]]:
     """A router that gives every request to the challenger first, and who asks it."""
-    routing = Routing(
-        service="churn",
-        namespace="default",
-        model="churn",
-        variants=(old.variant, new.variant),
-        champion=old.digest,
-        challenger=new.digest,
-        weight=100,
-        attempt_timeout=timedelta(milliseconds=300),
-    )
+    routing = split(old, new, attempt_timeout=timedelta(milliseconds=300))
     async with (
         running_router(path / "config", routing) as router,
         Prober.open(port=router.place.verification_port) as prober,
@@ -51,18 +33,6 @@ async def split(path: Path, old: Server, new: Server) -> AsyncIterator[tuple[Rou
         await router.until_reached(old)
         await router.until_reached(new)
         yield router, prober
-
-
-@pytest.fixture
-async def old() -> AsyncIterator[Server]:
-    async with serving(Server(3)) as server:
-        yield server
-
-
-@pytest.fixture
-async def new() -> AsyncIterator[Server]:
-    async with serving(Server(4)) as server:
-        yield server
 
 
 async def tries(prober: Prober, server: Server) -> Tries:
@@ -92,7 +62,7 @@ async def given_to(server: Server, router: Router) -> None:
 async def test_each_way_to_fail_is_one_failure_and_a_users_mistake_is_none(
     tmp_path: Path, old: Server, new: Server
 ) -> None:
-    async with split(tmp_path, old, new) as (router, prober):
+    async with asked(tmp_path, old, new) as (router, prober):
         assert await counted(prober, new) == Tries()
         await given_to(new, router)
         new.status = 400
@@ -117,7 +87,7 @@ async def test_each_way_to_fail_is_one_failure_and_a_users_mistake_is_none(
 async def test_a_user_who_goes_away_is_neither_a_success_nor_a_failure(
     tmp_path: Path, old: Server, new: Server
 ) -> None:
-    async with split(tmp_path, old, new) as (router, prober):
+    async with asked(tmp_path, old, new) as (router, prober):
         new.fault = "hang"
         reader, writer = await asyncio.open_connection(LOOPBACK, router.place.users_port)
         writer.write(f"POST {INFER} HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{{}}".encode())
@@ -149,7 +119,7 @@ async def test_a_user_who_goes_away_is_neither_a_success_nor_a_failure(
 async def test_a_host_that_fails_too_often_is_seen_to_be_left_out(
     tmp_path: Path, old: Server, new: Server
 ) -> None:
-    async with split(tmp_path, old, new) as (router, prober):
+    async with asked(tmp_path, old, new) as (router, prober):
         new.status = 500
 
         async def is_left_out() -> bool:
@@ -163,7 +133,7 @@ async def test_a_host_that_fails_too_often_is_seen_to_be_left_out(
 async def test_only_what_is_asked_for_is_told_and_what_is_unknown_is_missing(
     tmp_path: Path, old: Server, new: Server
 ) -> None:
-    async with split(tmp_path, old, new) as (_, prober):
+    async with asked(tmp_path, old, new) as (_, prober):
         wanted = [shadow_cluster(new.variant), servers_cluster(old.variant)]
         assert set(await prober.tries(LOOPBACK, wanted)) == set(wanted)
         assert await prober.tries(LOOPBACK, ["version-9-00000000"]) == {}
@@ -172,7 +142,7 @@ async def test_only_what_is_asked_for_is_told_and_what_is_unknown_is_missing(
 async def test_a_refused_configuration_is_told_by_part(
     tmp_path: Path, old: Server, new: Server
 ) -> None:
-    async with split(tmp_path, old, new) as (router, prober):
+    async with asked(tmp_path, old, new) as (router, prober):
         before = await prober.discovery(LOOPBACK)
         revision = before.routes.revision
         assert before == Discovery(*[Part(revision, 0)] * 3)
@@ -190,62 +160,3 @@ async def test_a_refused_configuration_is_told_by_part(
         after = await prober.discovery(LOOPBACK)
     assert after.clusters == Part(revision, 1)
     assert not after.has(wanted.revision)
-
-
-def host(**changes: Any) -> dict[str, Any]:
-    names = ("rq_success", "rq_error", "rq_timeout")
-    return {
-        "address": {"socket_address": {"address": "10.0.0.1", "port_value": 8080}},
-        "stats": [{"name": name} for name in names],
-        **changes,
-    }
-
-
-@pytest.mark.parametrize(
-    "page",
-    [
-        {"cluster_statuses": [{}]},
-        {"cluster_statuses": {"name": "a"}},
-        {"cluster_statuses": [{"name": "a", "host_statuses": [host(stats=[])]}]},
-        {"cluster_statuses": [{"name": "a", "host_statuses": [host(address={})]}]},
-        {"cluster_statuses": [{"name": "a", "host_statuses": ["10.0.0.1"]}]},
-        {
-            "cluster_statuses": [
-                {
-                    "name": "a",
-                    "host_statuses": [host(stats=[{"name": "rq_success", "value": "many"}])],
-                }
-            ]
-        },
-    ],
-)
-async def test_a_page_that_is_not_envoys_is_an_error(page: dict[str, Any]) -> None:
-    async with scripted_pod() as pod, Prober.open(port=pod.port) as prober:
-        pod.answers = {"/envoy/clusters": Answer(page), "/envoy/discovery": Answer(page)}
-        with pytest.raises(AnswerError, match="not a page of clusters"):
-            await prober.tries(LOOPBACK, ["a"])
-        with pytest.raises(AnswerError, match="not a page of statistics"):
-            await prober.discovery(LOOPBACK)
-
-
-async def test_a_timeout_that_is_counted_before_its_failure_waits_for_the_next_look() -> None:
-    torn = host(
-        stats=[
-            {"name": "rq_success"},
-            {"name": "rq_error", "value": "1"},
-            {"name": "rq_timeout", "value": "2"},
-        ]
-    )
-    async with scripted_pod() as pod, Prober.open(port=pod.port) as prober:
-        page = {"cluster_statuses": [{"name": "a", "host_statuses": [torn]}]}
-        pod.answers["/envoy/clusters"] = Answer(page)
-        found = await prober.tries(LOOPBACK, ["a"])
-    assert found == {"a": {"10.0.0.1:8080": Tries(0, 1, 1)}}
-
-
-async def test_a_router_that_is_gone_is_not_reached(unused_tcp_port: int) -> None:
-    async with Prober.open(port=unused_tcp_port) as prober:
-        with pytest.raises(UnreachableError):
-            await prober.tries(LOOPBACK, ["a"])
-        with pytest.raises(UnreachableError):
-            await prober.discovery(LOOPBACK)
