@@ -101,6 +101,18 @@ class InferenceServiceSpec(Model):
     rollout: Rollout = Rollout()
     """How a new version takes over, and when it is turned down."""
 
+    def pins(self, version: int) -> bool:
+        """Whether a person pinned that version to answer, which is a verdict of its own."""
+        return self.champion is not None and self.champion.version == version
+
+    def pins_another(self, version: int) -> bool:
+        """Whether another version is pinned to answer, which no evidence overrules."""
+        return self.champion is not None and self.champion.version != version
+
+    def chooses(self, transition: Transition) -> bool:
+        """Whether a person chose the version: then it takes over once it is verified."""
+        return transition.by_hand or self.pins(transition.to.version)
+
 
 MAX_REJECTED = 20
 MAX_RETIRING = 8
@@ -133,3 +145,25 @@ class InferenceServiceStatus(Status):
     """What part of the traffic each version gets, as seen on every router."""
     rejected: Annotated[tuple[Rejection, ...], Field(max_length=MAX_REJECTED)] = ()
     """Versions that were turned down, newest first."""
+
+    def is_paused(self, rollout: Rollout) -> bool:
+        """Whether a person holds the open rollout, by the spec or by an action.
+
+        A first version is not held: there is nothing that could answer instead.
+        """
+        if self.rollout is None or self.champion is None:
+            return False
+        return rollout.paused or self.rollout.paused
+
+    @property
+    def former(self) -> int | None:
+        """The version that is returned to where none is named; None where none is recorded.
+
+        That is the one before the champion. After a return it is the last one that reigned before
+        and was not turned down: nobody means to go back to what was just left.
+        """
+        if self.previous:
+            return self.previous.version
+        bad = {one.digest for one in self.rejected}
+        bad |= {self.champion.digest} if self.champion else set()
+        return next((one.version for one in self.history if one.digest not in bad), None)

@@ -236,3 +236,11 @@ class Rollout(Model):
     beside which nothing could answer, is not held."""
     retry_token: Annotated[str, Field(max_length=128)] = ""
     """Any new text lets versions that were rejected before try again."""
+
+    def step_after(self, weight: int) -> Step | None:
+        """The first step with a greater weight; None where all the traffic comes next.
+
+        So an edit in the middle of a rollout applies from the next step on, and never takes back
+        what was given.
+        """
+        return next((step for step in self.steps if step.weight > weight), None)

@@ -6,6 +6,7 @@ was counted there. Each date is written before the step that it allows is taken.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -13,7 +14,7 @@ from pydantic import Field
 from regnant.api.latency import BUCKETS
 from regnant.api.model import Digest, Model, Reason, Text, Time, VersionNumber
 from regnant.api.model_version import Artifact
-from regnant.api.rollout import Shadow, Step
+from regnant.api.rollout import Rollout, Shadow, Step
 
 Count = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
 Reading = Annotated[str, Field(max_length=300)]
@@ -135,6 +136,16 @@ class Evidence(Model):
     checks: Annotated[tuple[Check, ...], Field(max_length=MAX_CHECKS)] = ()
     """The comparisons."""
 
+    @property
+    def lacking(self) -> tuple[Check, ...]:
+        """The checks that decide and have not passed."""
+        return tuple(check for check in self.checks if check.limit and check.verdict != "Pass")
+
+    @property
+    def failed(self) -> Check | None:
+        """The first check that shows the candidate to be worse than it may be."""
+        return next((check for check in self.checks if check.verdict == "Fail"), None)
+
 
 class Stage(Model):
     """The shadow or the step that a rollout is at, as the spec had it when it began."""
@@ -147,6 +158,13 @@ class Stage(Model):
     """When it was decided."""
     evidence: Evidence | None = None
     """Set once every router was seen to have it; from then on its time runs."""
+
+    @classmethod
+    def of(cls, asked: Shadow | Step, decided_at: datetime) -> Stage:
+        """The stage that a shadow or a step of the spec opens."""
+        if isinstance(asked, Shadow):
+            return cls(shadow=asked, decided_at=decided_at)
+        return cls(step=asked, decided_at=decided_at)
 
     @property
     def weight(self) -> int:
@@ -162,6 +180,33 @@ class Stage(Model):
     def mirrored(self) -> int:
         """The part of the champion's requests that the candidate gets too, in percent."""
         return self.shadow.percent if self.shadow else 0
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether a person has the last word on its end."""
+        return self.step is not None and self.step.approval == "Manual"
+
+    @property
+    def requests(self) -> int:
+        """How many requests the candidate was given in it."""
+        return self.evidence.tally.challenger.tries if self.evidence else 0
+
+    @property
+    def missing_requests(self) -> int:
+        """How many more requests the candidate must be given."""
+        return max(0, self.asked.min_requests - self.requests)
+
+    def elapsed(self, now: datetime) -> timedelta:
+        """How long every router has had it."""
+        return max(timedelta(0), now - self.evidence.since) if self.evidence else timedelta(0)
+
+    def missing_time(self, now: datetime) -> timedelta:
+        """How much longer it must last."""
+        return max(timedelta(0), self.asked.min_duration - self.elapsed(now))
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether it has had all the time that the evidence may take."""
+        return self.elapsed(now) >= self.asked.max_duration
 
 
 class Return(Model):
@@ -214,6 +259,30 @@ class Transition(Model):
     waiting_for: Text = ""
     """What the next step waits for, in words."""
 
+    def following(self, rollout: Rollout) -> Shadow | Step | None:
+        """What comes after the current stage as the spec has it now; None for all the traffic."""
+        if self.stage is None and rollout.shadow:
+            return rollout.shadow
+        return rollout.step_after(self.stage.weight if self.stage else 0)
+
+    def lacking(self, rollout: Rollout) -> tuple[Check, ...]:
+        """The checks that the current stage cannot end well without.
+
+        Before another step that is the number of requests; before all the traffic, every one.
+        """
+        evidence = self.stage.evidence if self.stage else None
+        is_last = self.following(rollout) is None
+        lacking = evidence.lacking if evidence else ()
+        return tuple(check for check in lacking if is_last or check.name == "Requests")
+
+    def ready_by(self, rollout: Rollout) -> datetime:
+        """When a candidate that is still not verified has had time enough."""
+        return self.started_at + rollout.progress_deadline
+
+    def watched_until(self, rollout: Rollout) -> datetime | None:
+        """When the former version is let go; None before the promotion."""
+        return self.promoted_at + rollout.watch.duration if self.promoted_at else None
+
 
 class Rejection(Model):
     """A bundle that was turned down. It is not tried again until `rollout.retryToken` changes."""
@@ -232,6 +301,10 @@ class Rejection(Model):
     """The retry token that was set at the time."""
     evidence: Annotated[tuple[Reading, ...], Field(max_length=MAX_CHECKS)] = ()
     """What had been compared by then."""
+
+    def holds(self, rollout: Rollout) -> bool:
+        """Whether it was not lifted since by another retry token."""
+        return self.retry_token == rollout.retry_token
 
 
 class Reign(Model):

@@ -139,16 +139,11 @@ def _former(service: Service, options: Options) -> int:
             f"return from. To take the traffic from {service.version(rollout.to.version)}: "
             f"{options.program} abort {service.name}. To go further back, name the version: --to"
         )
-    if status.previous:
-        return status.previous.version
-    reigned = (reign.version for reign in status.history)
-    former = next((one for one in reigned if champion and one != champion.version), None)
-    if former is None:
+    if status.former is None:
         raise RefusedError(
-            f"no version answered before {service.name}'s champion, as far as is recorded; name "
-            "one with --to"
+            f"no version to return to is recorded of {service.name}; name one with --to"
         )
-    return former
+    return status.former
 
 
 async def _me(services: Services) -> str:

@@ -275,10 +275,10 @@ def _progress(progress: Progress) -> StageProgress:
     return StageProgress(
         stage="Step" if progress.stage.step else "Shadow",
         weight=progress.stage.weight,
-        requests=progress.requests,
-        min_requests=progress.min_requests,
+        requests=progress.stage.requests,
+        min_requests=progress.stage.asked.min_requests,
         elapsed=progress.elapsed,
-        min_duration=progress.min_duration,
+        min_duration=progress.stage.asked.min_duration,
         overdue=progress.overdue,
-        last=progress.is_last,
+        last=progress.next_weight is None,
     )

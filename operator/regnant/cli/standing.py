@@ -1,6 +1,7 @@
 """Where a service is, derived from its status: what the open rollout has, needs and waits for.
 
-The operator decides; this only reads what it wrote down. Every face of the command line (tree,
+The operator decides; this only reads what it wrote down, by the rules that the api's models give
+to both. Every face of the command line (tree,
 table, explanation, JSON) is made from a `Standing`, so that all of them say the same.
 """
 
@@ -10,11 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from regnant.api.rollout_status import Check, Evidence, Stage
+from regnant.api.rollout_status import Check, Stage, Transition
 from regnant.cli import wording
 from regnant.cli.service import Service
-
-ZERO = timedelta(0)
 
 
 class Wait(StrEnum):
@@ -41,40 +40,26 @@ class Progress:
     """How far the stage is on the way to its least requests and its least time."""
 
     stage: Stage
-    requests: int
-    min_requests: int
     elapsed: timedelta
-    min_duration: timedelta
-    max_duration: timedelta
-    checks: tuple[Check, ...]
-    is_last: bool
-    """Whether all the traffic comes next, which only evidence allows."""
-
-    @property
-    def overdue(self) -> bool:
-        """Whether the time that the evidence may take is over."""
-        return self.elapsed >= self.max_duration
-
-    @property
-    def missing_requests(self) -> int:
-        """How many more requests are needed."""
-        return max(0, self.min_requests - self.requests)
-
-    @property
-    def missing_time(self) -> timedelta:
-        """How much more time is needed."""
-        return max(ZERO, self.min_duration - self.elapsed)
+    missing_time: timedelta
+    """How much more time is needed."""
+    overdue: bool
+    """Whether the time that the evidence may take is over."""
+    lacking: tuple[Check, ...]
+    """The checks that it cannot end well without."""
+    next_weight: int | None
+    """The weight of the step that comes next; None where all the traffic does, which only evidence
+    allows."""
 
     @property
     def unproven(self) -> tuple[Check, ...]:
-        """The comparisons that decide and are not passed; only the last stage asks for them."""
-        decisive = (check for check in self.checks if check.limit and check.name != "Requests")
-        return tuple(check for check in decisive if self.is_last and check.verdict != "Pass")
+        """The comparisons among those."""
+        return tuple(check for check in self.lacking if check.name != "Requests")
 
     @property
     def complete(self) -> bool:
         """Whether nothing is missing any more."""
-        return not (self.missing_requests or self.missing_time or self.unproven)
+        return not (self.stage.missing_requests or self.missing_time or self.lacking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +98,13 @@ class Standing:
     @property
     def paused(self) -> bool:
         """Whether a person holds the rollout."""
+        return self.service.status.is_paused(self.service.spec.rollout)
+
+    @property
+    def held_by_pin(self) -> bool:
+        """Whether the champion is pinned to another version, so the candidate never takes over."""
         rollout = self.service.status.rollout
-        return rollout is not None and (rollout.paused or self.paused_by_spec)
+        return rollout is not None and self.service.spec.pins_another(rollout.to.version)
 
     @property
     def outdated(self) -> bool:
@@ -132,30 +122,15 @@ def standing(service: Service, now: datetime) -> Standing:
     """Where the service is at `now`."""
     status = service.status
     rollout = status.rollout
-    stage = rollout.stage if rollout else None
     counting = rollout is not None and not (rollout.promoting_at or rollout.promoted_at)
-    progress = _progress(service, stage, now) if stage and counting else None
+    progress = _progress(service, rollout, now) if rollout and counting else None
     return Standing(service, now, status.phase, _wait(service, progress), progress)
 
 
 def watched_until(service: Service) -> datetime | None:
     """When the former version is let go, if nothing happens until then."""
     rollout = service.status.rollout
-    if rollout is None or rollout.promoted_at is None:
-        return None
-    return rollout.promoted_at + service.spec.rollout.watch.duration
-
-
-def held_by_pin(service: Service) -> bool:
-    """Whether the champion is pinned to another version, so that the candidate never takes over."""
-    pin, rollout = service.spec.champion, service.status.rollout
-    return pin is not None and rollout is not None and pin.version != rollout.to.version
-
-
-def next_weight(service: Service, current: int) -> int | None:
-    """The weight of the step after the current one; None where all the traffic comes next."""
-    following = (step.weight for step in service.spec.rollout.steps if step.weight > current)
-    return next(following, None)
+    return rollout.watched_until(service.spec.rollout) if rollout else None
 
 
 def step_number(service: Service, stage: Stage) -> tuple[int, int] | None:
@@ -203,23 +178,19 @@ _PLAIN = {
 }
 
 
-def _progress(service: Service, stage: Stage, now: datetime) -> Progress:
-    asked = stage.step or stage.shadow
-    evidence = stage.evidence
+def _progress(service: Service, rollout: Transition, now: datetime) -> Progress | None:
+    stage = rollout.stage
+    if stage is None:
+        return None
+    step = service.spec.rollout.step_after(stage.weight)
     return Progress(
         stage=stage,
-        requests=evidence.tally.challenger.tries if evidence else 0,
-        min_requests=asked.min_requests if asked else 0,
-        elapsed=_elapsed(evidence, now),
-        min_duration=asked.min_duration if asked else ZERO,
-        max_duration=asked.max_duration if asked else timedelta.max,
-        checks=evidence.checks if evidence else (),
-        is_last=next_weight(service, stage.weight) is None,
+        elapsed=stage.elapsed(now),
+        missing_time=stage.missing_time(now),
+        overdue=stage.is_overdue(now),
+        lacking=rollout.lacking(service.spec.rollout),
+        next_weight=step.weight if step else None,
     )
-
-
-def _elapsed(evidence: Evidence | None, now: datetime) -> timedelta:
-    return max(ZERO, now - evidence.since) if evidence else ZERO
 
 
 def _wait(service: Service, progress: Progress | None) -> Wait:
@@ -231,7 +202,7 @@ def _wait(service: Service, progress: Progress | None) -> Wait:
     if rollout.promoted_at:
         return Wait.WATCH
     if progress:
-        return _stage_wait(service, progress, paused=rollout.paused or service.spec.rollout.paused)
+        return _stage_wait(service, rollout, progress)
     match status.phase:
         case "Verifying":
             return Wait.VERIFICATION
@@ -247,32 +218,32 @@ def _settled(service: Service) -> Wait:
     return Wait.NOTHING if service.status.champion else Wait.VERSION
 
 
-def _stage_wait(service: Service, progress: Progress, *, paused: bool) -> Wait:
+def _stage_wait(service: Service, rollout: Transition, progress: Progress) -> Wait:
     if progress.stage.evidence is None:
         return Wait.ROUTERS
-    if paused:
+    if service.status.is_paused(service.spec.rollout):
         return Wait.RESUME
     if progress.overdue and not progress.complete:
         holds = service.spec.rollout.on_inconclusive == "Hold"
         return Wait.DECISION if holds else Wait.OPERATOR
-    if progress.missing_requests:
+    if progress.stage.missing_requests:
         return Wait.REQUESTS
     if progress.missing_time:
         return Wait.TIME
     if progress.unproven:
         return Wait.EVIDENCE
-    step = progress.stage.step
-    if step and step.approval == "Manual":
+    if progress.stage.needs_approval:
         return Wait.APPROVAL
-    return Wait.PIN if progress.is_last and held_by_pin(service) else Wait.OPERATOR
+    pinned = service.spec.pins_another(rollout.to.version)
+    return Wait.PIN if pinned and progress.next_weight is None else Wait.OPERATOR
 
 
 def _missing(seen: Standing) -> str:
     if seen.progress is None:
         return ""
     parts = []
-    if seen.progress.missing_requests:
-        parts.append(wording.count(seen.progress.missing_requests, "more request"))
+    if seen.progress.stage.missing_requests:
+        parts.append(wording.count(seen.progress.stage.missing_requests, "more request"))
     if seen.progress.missing_time:
         parts.append(f"{wording.span(seen.progress.missing_time)} more")
     return wording.listing(parts)

@@ -87,14 +87,13 @@ def _stage(branch: Tree, seen: Standing, progress: Progress, signs: Marks) -> No
     branch.add(_stage_name(seen, progress))
     if progress.stage.evidence is None:
         return
-    given = f"{progress.requests:,} of at least {progress.min_requests:,}"
-    least = f"{wording.span(progress.elapsed)} of at least {format_duration(progress.min_duration)}"
-    branch.add(
-        _row("requests", bars.progress(progress.requests, progress.min_requests, signs), given)
-    )
-    elapsed, needed = progress.elapsed.total_seconds(), progress.min_duration.total_seconds()
+    stage, asked = progress.stage, progress.stage.asked
+    given = f"{stage.requests:,} of at least {asked.min_requests:,}"
+    least = f"{wording.span(progress.elapsed)} of at least {format_duration(asked.min_duration)}"
+    branch.add(_row("requests", bars.progress(stage.requests, asked.min_requests, signs), given))
+    elapsed, needed = progress.elapsed.total_seconds(), asked.min_duration.total_seconds()
     branch.add(_row("time", bars.progress(elapsed, needed, signs), least))
-    _checks(branch, progress.checks, signs)
+    _checks(branch, progress.stage.evidence.checks, signs)
 
 
 def _stage_name(seen: Standing, progress: Progress) -> Text:

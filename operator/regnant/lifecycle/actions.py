@@ -85,11 +85,11 @@ def _promote(observed: Observed, action: Action, now: datetime) -> tuple[Step, s
         raise _RefusedError(f"the candidate is failing: {danger.message}")
     if not observed.server(transition.to).complete:
         raise _RefusedError("not all of the candidate's servers are ready")
-    is_last = comparing.following(observed.service.spec.rollout, transition) is None
-    if action.action == "promote" and not is_last:
+    spec = observed.service.spec
+    if action.action == "promote" and transition.following(spec.rollout):
         step = comparing.next_stage(observed, transition, now)
         return step, "the next stage begins"
-    if comparing.held_by_pin(observed, transition):
+    if spec.pins_another(transition.to.version):
         raise _RefusedError(
             "spec.champion pins another version; change or remove the pin to promote this one"
         )
@@ -146,7 +146,7 @@ def _roll_back(observed: Observed, action: Action, now: datetime) -> tuple[Step,
         return _roll_back_in_watch(observed, action, now)
     if observed.service.spec.champion:
         raise _RefusedError("spec.champion pins the version that answers; change the pin instead")
-    version = action.version or (status.previous.version if status.previous else None)
+    version = action.version or status.former
     if version is None:
         raise _RefusedError("there is no former version; name one: `regnant rollback --to N`")
     found = next((one for one in observed.versions if one.version == version), None)

@@ -7,15 +7,13 @@ requests and time is reached, and the last one before the promotion only with ev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from regnant.api.inference_service import InferenceServiceStatus
-from regnant.api.rollout import Rollout
-from regnant.api.rollout_status import Check, Evidence, Return, Stage, Transition
+from regnant.api.rollout_status import Evidence, Return, Stage, Transition
 from regnant.lifecycle import serving_report, weighing
-from regnant.lifecycle.eligibility import is_champions_pin, target
+from regnant.lifecycle.eligibility import target
 from regnant.lifecycle.endings import Step, turn_back
 from regnant.lifecycle.serving_state import Observed
 
@@ -32,30 +30,13 @@ _REASONS = {
 def next_stage(observed: Observed, transition: Transition, now: datetime) -> Step:
     """Open the stage after the current one, or decide the promotion if there is none."""
     service = observed.service
-    stage = following(service.spec.rollout, transition)
-    chosen = transition.by_hand or is_champions_pin(observed, transition.to.version)
-    if stage is None or service.status.champion is None or chosen:
-        update: dict[str, object] = {"promoting_at": now}
-    else:
-        update = {"stage": stage.model_copy(update={"decided_at": now})}
-    opened = transition.model_copy(update=update)
+    asked = transition.following(service.spec.rollout)
+    if asked is None or service.status.champion is None or service.spec.chooses(transition):
+        promoting = transition.model_copy(update={"promoting_at": now})
+        return Step(service.status.model_copy(update={"rollout": promoting}))
+    opened = transition.model_copy(update={"stage": Stage.of(asked, now)})
     status = service.status.model_copy(update={"rollout": opened})
-    announced = serving_report.stage_opened(service, opened) if stage else None
-    return Step(status, (announced,) if announced and not opened.promoting_at else ())
-
-
-def following(rollout: Rollout, transition: Transition) -> Stage | None:
-    """The stage after the current one as the spec has it now; None when all are done.
-
-    The next step is the first with a greater weight, so that an edit in the middle of a rollout
-    applies from the next step on and never takes back what was given.
-    """
-    decided = transition.verified_at or transition.started_at
-    if transition.stage is None and rollout.shadow:
-        return Stage(shadow=rollout.shadow, decided_at=decided)
-    weight = transition.stage.weight if transition.stage else 0
-    step = next((one for one in rollout.steps if one.weight > weight), None)
-    return Stage(step=step, decided_at=decided) if step else None
+    return Step(status, (serving_report.stage_opened(service, opened),))
 
 
 def compare(observed: Observed, transition: Transition, stage: Stage, now: datetime) -> Step:
@@ -63,25 +44,16 @@ def compare(observed: Observed, transition: Transition, stage: Stage, now: datet
     seen = _with_champion(observed, _weighed(observed, transition, stage, now), now)
     if danger := danger_of(observed, seen, now):
         return turn_back(observed, _noted_now(seen, now), danger)
-    chosen = is_champions_pin(observed, seen.to.version)
+    chosen = observed.service.spec.pins(seen.to.version)
     if (chosen or _champion_is_sick(observed, seen, now)) and _is_whole(observed, seen):
         return _promote(observed, seen, now)
     if withdrawn := _withdrawn(observed, seen, now):
         return turn_back(observed, _noted_now(seen, now), withdrawn)
     if stage.evidence is None:
         return _confirm(observed, seen, stage, now) if observed.routed() else _keep(observed, seen)
-    if is_paused(observed, seen):
+    if observed.paused:
         return _keep(observed, seen)
     return _conclude(observed, seen, now)
-
-
-def is_paused(observed: Observed, transition: Transition) -> bool:
-    """Whether a person holds the rollout, by the spec or by an action.
-
-    A first version is not held: there is nothing that could answer instead.
-    """
-    held = observed.service.spec.rollout.paused or transition.paused
-    return held and observed.service.status.champion is not None
 
 
 def danger_of(observed: Observed, transition: Transition, now: datetime) -> Return | None:
@@ -96,7 +68,7 @@ def danger_of(observed: Observed, transition: Transition, now: datetime) -> Retu
         message = health.fault.message if health.fault else "none of its servers is ready any more"
         return _return("Rejected", reason, message, now)
     evidence = transition.stage.evidence if transition.stage else None
-    worse = weighing.failed(evidence.checks) if evidence else None
+    worse = evidence.failed if evidence else None
     if worse:
         return _return("Rejected", _REASONS[worse.name], worse.reading, now)
     return None
@@ -114,46 +86,24 @@ def _weighed(observed: Observed, transition: Transition, stage: Stage, now: date
 
 def _conclude(observed: Observed, transition: Transition, now: datetime) -> Step:
     """What the evidence of the stage leads to."""
-    stage, evidence = _counted(transition)
-    rollout = observed.service.spec.rollout
-    is_last = following(rollout, transition) is None
-    open_questions = weighing.lacking(evidence.checks) if is_last else []
-    if _had_its_minimum(observed, transition, now) and not open_questions:
-        return _go_on(observed, transition, stage, now)
-    if now - evidence.since >= stage.asked.max_duration:
-        return _inconclusive(observed, transition, open_questions, now)
+    stage, lacking = _stage(transition), transition.lacking(observed.service.spec.rollout)
+    lasted = not stage.missing_time(now) and _is_whole(observed, transition)
+    if lasted and not lacking:
+        return _go_on(observed, transition, now)
+    if stage.is_overdue(now):
+        return _inconclusive(observed, transition, now)
     return _keep(observed, transition)
 
 
-def _go_on(observed: Observed, transition: Transition, stage: Stage, now: datetime) -> Step:
-    """End a stage well, unless a person has the last word on it."""
-    if stage.step and stage.step.approval == "Manual":
+def _go_on(observed: Observed, transition: Transition, now: datetime) -> Step:
+    """End a stage well, unless a person or a pin has the last word on it."""
+    if _stage(transition).needs_approval:
         return _keep(observed, transition)
-    return advance(observed, transition, now)
-
-
-def _had_its_minimum(observed: Observed, transition: Transition, now: datetime) -> bool:
-    """Whether a stage has had its least requests and time, and nothing of the candidate lacks."""
-    stage, evidence = _counted(transition)
-    counted = evidence.tally.challenger.tries >= stage.asked.min_requests
-    lasted = now - evidence.since >= stage.asked.min_duration
-    return counted and lasted and _is_whole(observed, transition)
-
-
-def advance(observed: Observed, transition: Transition, now: datetime) -> Step:
-    """Go on to the next stage, or to the promotion unless the champion is pinned to another."""
-    is_last = following(observed.service.spec.rollout, transition) is None
-    if is_last and held_by_pin(observed, transition):
-        return _keep(observed, transition)
-    if not is_last:
+    if transition.following(observed.service.spec.rollout):
         return next_stage(observed, transition, now)
+    if observed.service.spec.pins_another(transition.to.version):
+        return _keep(observed, transition)
     return _promote(observed, transition, now)
-
-
-def held_by_pin(observed: Observed, transition: Transition) -> bool:
-    """Whether the champion is pinned to another version, which no evidence overrules."""
-    pin = observed.service.spec.champion
-    return pin is not None and not is_champions_pin(observed, transition.to.version)
 
 
 def _promote(observed: Observed, transition: Transition, now: datetime) -> Step:
@@ -167,19 +117,18 @@ def _confirm(observed: Observed, transition: Transition, stage: Stage, now: date
     return _keep(observed, transition.model_copy(update={"stage": begun}))
 
 
-def _inconclusive(
-    observed: Observed, transition: Transition, questions: Sequence[Check], now: datetime
-) -> Step:
+def _inconclusive(observed: Observed, transition: Transition, now: datetime) -> Step:
     """The time is over and the evidence does not suffice: the user said what to do then."""
-    stage, _ = _counted(transition)
-    match observed.service.spec.rollout.on_inconclusive:
+    rollout = observed.service.spec.rollout
+    match rollout.on_inconclusive:
         case "Hold":
             return _keep(observed, transition)
         case "Promote":
-            return _go_on(observed, transition, stage, now)
+            return _go_on(observed, transition, now)
         case "Reject":
-            asked = "; ".join(check.reading for check in questions) or "too few requests came"
-            decided = _return("Rejected", "Inconclusive", f"by its deadline: {asked}", now)
+            readings = [check.reading for check in transition.lacking(rollout)]
+            words = "; ".join(readings) or "not all of its servers are ready"
+            decided = _return("Rejected", "Inconclusive", f"by its deadline: {words}", now)
             return turn_back(observed, _noted_now(transition, now), decided)
         case _ as unreachable:
             assert_never(unreachable)
@@ -199,7 +148,7 @@ def _is_whole(observed: Observed, transition: Transition) -> bool:
 
 def _champion_is_sick(observed: Observed, transition: Transition, now: datetime) -> bool:
     """Whether the champion fails where the verified challenger does not."""
-    if held_by_pin(observed, transition):
+    if observed.service.spec.pins_another(transition.to.version):
         return False
     down_at = transition.champion_down_at
     if down_at and now - down_at >= BLIP:
@@ -215,12 +164,12 @@ def _withdrawn(observed: Observed, transition: Transition, now: datetime) -> Ret
     if observed.candidate(transition.to.digest) is None:
         return _return("Withdrawn", "ModelVersionDeleted", "its ModelVersion was deleted", now)
     spec = observed.service.spec
-    if spec.champion and spec.challenger is None and held_by_pin(observed, transition):
+    if spec.champion and spec.challenger is None and spec.pins_another(transition.to.version):
         return _return("Withdrawn", "Repinned", f"version {spec.champion.version} was pinned", now)
     wanted = target(observed)
     if wanted is None or wanted.artifact.digest == transition.to.digest:
         return None
-    if is_champions_pin(observed, wanted.version) or spec.challenger:
+    if spec.pins(wanted.version) or spec.challenger:
         return _return("Withdrawn", "Repinned", f"version {wanted.version} was pinned", now)
     if spec.rollout.on_new_version == "Supersede":
         message = f"version {wanted.version} takes its place, as rollout.onNewVersion says"
@@ -242,16 +191,14 @@ def _status(observed: Observed, transition: Transition) -> InferenceServiceStatu
     return observed.service.status.model_copy(update={"rollout": transition})
 
 
-def _counted(transition: Transition) -> tuple[Stage, Evidence]:
-    """The stage and its evidence; only what has both is concluded."""
-    stage = transition.stage
-    assert stage is not None and stage.evidence is not None  # noqa: S101, PT018 - as said
-    return stage, stage.evidence
+def _stage(transition: Transition) -> Stage:
+    """The stage, without which nothing is compared."""
+    assert transition.stage is not None  # noqa: S101 - as said
+    return transition.stage
 
 
 def _with_evidence(transition: Transition, evidence: Evidence) -> Transition:
-    assert transition.stage is not None  # noqa: S101 - evidence belongs to a stage
-    stage = transition.stage.model_copy(update={"evidence": evidence})
+    stage = _stage(transition).model_copy(update={"evidence": evidence})
     return transition.model_copy(update={"stage": stage})
 
 

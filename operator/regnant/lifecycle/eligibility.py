@@ -48,20 +48,10 @@ def pinned(observed: Observed) -> int:
     return spec.challenger.version if spec.challenger else 0
 
 
-def is_champions_pin(observed: Observed, version: int) -> bool:
-    """Whether a person pinned that version to answer, which is a verdict of its own."""
-    pin = observed.service.spec.champion
-    return pin is not None and pin.version == version
-
-
 def rejected_digests(observed: Observed) -> frozenset[str]:
     """The bundles that are not to be tried, under whatever number they come."""
-    token = observed.service.spec.rollout.retry_token
-    return frozenset(
-        rejection.digest
-        for rejection in observed.service.status.rejected
-        if rejection.retry_token == token
-    )
+    spec, status = observed.service.spec, observed.service.status
+    return frozenset(one.digest for one in status.rejected if one.holds(spec.rollout))
 
 
 def is_leaving(observed: Observed, digest: str) -> bool:

@@ -60,7 +60,7 @@ def wants_verification(observed: Observed) -> bool:
     transition = observed.service.status.rollout
     if transition is None or observed.service.metadata.deletion_timestamp:
         return False
-    if comparing.is_paused(observed, transition):
+    if observed.paused:
         return False
     current = phase(observed.service.status, observed.server(transition.to))
     return current is Phase.VERIFYING and observed.routed()

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from regnant.api.rollout_status import Transition
 from regnant.lifecycle import comparing, serving_report
 from regnant.lifecycle.diagnosis import Fault
-from regnant.lifecycle.eligibility import interface_change, is_champions_pin, target
+from regnant.lifecycle.eligibility import interface_change, target
 from regnant.lifecycle.endings import Step, leave, reject
 from regnant.lifecycle.serving_state import Observed
 
@@ -35,7 +35,7 @@ def prove(observed: Observed, transition: Transition, now: datetime) -> Step:
     fault = observed.server(transition.to).fault
     if fault and fault.final:
         return reject(observed, transition, fault, now)
-    if comparing.is_paused(observed, transition):
+    if observed.paused:
         return Step(observed.service.status)
     if late := _too_late(observed, transition, now):
         return reject(observed, transition, late, now)
@@ -54,7 +54,7 @@ def _is_unwanted(observed: Observed, transition: Transition) -> bool:
     if wanted.artifact.digest == transition.to.digest:
         return False
     spec = observed.service.spec
-    repinned = is_champions_pin(observed, wanted.version) or spec.challenger is not None
+    repinned = spec.pins(wanted.version) or spec.challenger is not None
     return repinned or spec.rollout.on_new_version == "Supersede"
 
 
@@ -71,7 +71,7 @@ def _interface_change(observed: Observed, transition: Transition) -> Fault | Non
 def _too_late(observed: Observed, transition: Transition, now: datetime) -> Fault | None:
     """Why a candidate has had time enough; one that nobody waits for may go on trying."""
     service, candidate = observed.service, observed.server(transition.to)
-    if now - transition.started_at <= service.spec.rollout.progress_deadline:
+    if now <= transition.ready_by(service.spec.rollout):
         return None
     late = candidate.fault or Fault(
         "ProgressDeadlineExceeded", serving_report.not_ready(candidate.ready)

@@ -117,6 +117,11 @@ class Observed:
         heard = serving is not None and serving.digest in self.heard
         return not heard and self.server(serving).ready == 0
 
+    @property
+    def paused(self) -> bool:
+        """Whether a person holds the open rollout."""
+        return self.service.status.is_paused(self.service.spec.rollout)
+
     def candidate(self, digest: str) -> Candidate | None:
         """The ModelVersion of that bundle, if it is still there; the newest of several."""
         found = (one for one in self.versions if one.artifact.digest == digest)

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from regnant.api.rollout_status import Counts, Evidence, Return, Transition
 from regnant.lifecycle import serving_report, weighing
-from regnant.lifecycle.eligibility import is_champions_pin, target
+from regnant.lifecycle.eligibility import target
 from regnant.lifecycle.endings import Accession, Step, all_to, reigned, retiring, turn_back
 from regnant.lifecycle.serving_state import Observed
 
@@ -47,10 +47,9 @@ def watch(observed: Observed, transition: Transition, now: datetime) -> Step:
     seen = _weighed(observed, transition, now)
     if observed.server(status.previous).ready and (danger := danger_of(observed, seen, now)):
         return turn_back(observed, seen, danger)
-    pin = service.spec.champion
-    repinned = pin is not None and pin.version != transition.to.version and target(observed)
-    promoted = transition.promoted_at or now
-    if repinned or now - promoted >= service.spec.rollout.watch.duration:
+    repinned = service.spec.pins_another(transition.to.version) and target(observed)
+    until = transition.watched_until(service.spec.rollout)
+    if repinned or (until and now >= until):
         gone = retiring(status, status.previous, now)
         settled = status.model_copy(update={"rollout": None, "retiring": gone})
         return Step(settled, (serving_report.settled(service, transition.to.version),))
@@ -61,7 +60,7 @@ def danger_of(observed: Observed, transition: Transition, now: datetime) -> Retu
     """Why the version that was promoted should not go on answering."""
     if observed.is_down(transition.to):
         return _unhealthy(observed, transition, now)
-    worse = weighing.failed(transition.watch.checks) if transition.watch else None
+    worse = transition.watch.failed if transition.watch else None
     if worse is None:
         return None
     reason = "NonFiniteAnswers" if worse.name == "NonFinite" else "ErrorRateTooHigh"
@@ -98,6 +97,6 @@ def _how(observed: Observed, transition: Transition) -> str:
         return "FirstVersion"
     if transition.by_hand:
         return "ReturnedByHand"
-    if is_champions_pin(observed, transition.to.version):
+    if observed.service.spec.pins(transition.to.version):
         return "Pinned"
     return "PromotedByHand" if transition.promoted_by_hand else "Promoted"

@@ -8,8 +8,7 @@ from __future__ import annotations
 from regnant.api.inference_service import InferenceServiceStatus
 from regnant.api.model import format_duration
 from regnant.api.rollout import Rollout
-from regnant.api.rollout_status import Evidence, Stage, Transition
-from regnant.lifecycle import comparing, weighing
+from regnant.api.rollout_status import Stage, Transition
 from regnant.lifecycle.serving_state import Observed, Phase
 
 _LONGEST = 1024
@@ -29,14 +28,14 @@ def _words(
 ) -> str:
     candidate = observed.server(transition.to)
     match phase:
-        case Phase.VERIFYING if comparing.is_paused(observed, transition):
+        case Phase.VERIFYING if status.is_paused(observed.service.spec.rollout):
             return _PAUSED
         case Phase.PREPARING:
             return f"its servers to be ready: {candidate.ready} of {candidate.desired} are"
         case Phase.VERIFYING:
             return "its golden rows to be answered rightly through every router"
         case Phase.SHADOWING | Phase.SPLITTING:
-            return _of_stage(observed, transition, transition.stage)
+            return _of_stage(observed, status, transition)
         case Phase.PROMOTING:
             return "every router to send it all the requests"
         case Phase.WATCHING:
@@ -45,30 +44,23 @@ def _words(
             return "every router to send it no requests any more"
 
 
-def _of_stage(observed: Observed, transition: Transition, stage: Stage | None) -> str:
-    rollout = observed.service.spec.rollout
+def _of_stage(observed: Observed, status: InferenceServiceStatus, transition: Transition) -> str:
+    spec, stage = observed.service.spec, transition.stage
     if stage is None or stage.evidence is None:
         return "every router to have this stage's weights"
-    if comparing.is_paused(observed, transition):
+    if status.is_paused(spec.rollout):
         return _PAUSED
-    is_last = comparing.following(rollout, transition) is None
-    open_points = _missing(stage.evidence, is_last=is_last)
-    if open_points:
-        return "; ".join([*open_points, *_held(rollout, stage)])
-    if stage.step and stage.step.approval == "Manual":
+    missing = [check.reading for check in transition.lacking(spec.rollout)]
+    if not stage.evidence.checks:
+        missing = ["the first requests to be counted"]
+    if missing:
+        return "; ".join([*missing, *_held(spec.rollout, stage)])
+    if stage.needs_approval:
         return "a person: this step is manual; `regnant promote` goes on"
-    if is_last and comparing.held_by_pin(observed, transition):
+    is_last = transition.following(spec.rollout) is None
+    if is_last and spec.pins_another(transition.to.version):
         return "the pin: spec.champion names another version; change or remove it to promote"
     return f"the least time of this stage, {format_duration(stage.asked.min_duration)}"
-
-
-def _missing(evidence: Evidence, *, is_last: bool) -> list[str]:
-    """What the evidence lacks, each as a person can check it."""
-    requests = [check for check in evidence.checks if check.name == "Requests"]
-    if not requests:
-        return ["the first requests to be counted"]
-    asked = evidence.checks if is_last else requests
-    return [check.reading for check in weighing.lacking(asked)]
 
 
 def _held(rollout: Rollout, stage: Stage) -> list[str]:

@@ -89,16 +89,6 @@ def note(before: Evidence, tally: Tally, checks: Iterable[Check], now: datetime)
     return Evidence(since=before.since, at=now if due else before.at, tally=tally, checks=found)
 
 
-def failed(checks: Iterable[Check]) -> Check | None:
-    """The first check that shows the challenger to be worse than it may be."""
-    return next((check for check in checks if check.verdict == "Fail"), None)
-
-
-def lacking(checks: Iterable[Check]) -> list[Check]:
-    """The checks that decide and have not passed."""
-    return [check for check in checks if check.limit and check.verdict != "Pass"]
-
-
 def _requests(seen: int, needed: int) -> Check:
     return Check(
         name="Requests",

@@ -259,6 +259,20 @@ def test_rollback_of_a_settled_service_verifies_the_former_version_first() -> No
     assert world.status.history[0].reason == "ReturnedByHand"
 
 
+def test_rollback_after_a_return_goes_further_back() -> None:
+    world = serving_world()
+    world.add(2)
+    world.settle()
+    world.add(3)
+    world.until("Watching")
+    world.down(digest("3"))
+    world.settle()
+    assert world.answering == digest("2")
+    assert world.ask("rollback") == "Done"
+    world.settle()
+    assert world.answering == digest("1"), "and not version 3, which was just left"
+
+
 def test_rollback_names_any_earlier_version() -> None:
     world = serving_world()
     for version in (2, 3):

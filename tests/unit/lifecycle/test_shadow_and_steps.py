@@ -338,6 +338,22 @@ def test_the_user_says_what_becomes_of_too_little_evidence(
     assert (world.status.phase, world.weight) == (phase, weight)
 
 
+@pytest.mark.parametrize(
+    ("requests", "ready", "why"),
+    [(3, 1, "3 of at least 100 requests"), (500, 0, "not all of its servers are ready")],
+)
+def test_what_is_rejected_without_a_verdict_says_what_was_missing(
+    requests: int, ready: int, why: str
+) -> None:
+    steps = [STEPS[0] | {"minRequests": 100, "maxDuration": "20s"}, STEPS[1]]
+    world = comparing_world(steps=steps, onInconclusive="Reject")
+    world.health[digest("2")] = ServerHealth(2, 1 + ready)
+    world.serve(champion=(9, 0), challenger=(requests, 0), seconds=25)
+    assert world.status.rollout
+    assert world.status.rollout.rollback
+    assert world.status.rollout.rollback.message == f"by its deadline: {why}"
+
+
 def test_no_requests_at_all_are_no_evidence() -> None:
     world = comparing_world()
     for _ in range(50):

@@ -12,7 +12,6 @@ from regnant.cli.standing import (
     Progress,
     Standing,
     Wait,
-    held_by_pin,
     step_number,
     waiting_words,
     watched_until,
@@ -61,7 +60,7 @@ def _phase(seen: Standing, rollout: Transition) -> str:
 
 
 def _preparing(seen: Standing, rollout: Transition) -> str:
-    deadline = rollout.started_at + seen.service.spec.rollout.progress_deadline
+    deadline = rollout.ready_by(seen.service.spec.rollout)
     limit = (
         f"It has until {wording.moment(deadline)}; after that it is turned down."
         if deadline > seen.now
@@ -125,10 +124,11 @@ def _needs(progress: Progress) -> str:
             "Counting begins once every router was seen to have this; until then nothing is held "
             "against it."
         )
-    have = wording.count(progress.requests, "request")
-    words = [f"it was given {have} of at least {progress.min_requests:,}"]
-    if progress.min_duration:
-        least = format_duration(progress.min_duration)
+    asked = progress.stage.asked
+    have = wording.count(progress.stage.requests, "request")
+    words = [f"it was given {have} of at least {asked.min_requests:,}"]
+    if asked.min_duration:
+        least = format_duration(asked.min_duration)
         words.append(f"this has lasted for {wording.span(progress.elapsed)} of at least {least}")
     return f"So far {wording.listing(words)}."
 
@@ -175,7 +175,7 @@ def _held(seen: Standing) -> str:
                 f"The least requests and time are there, but the numbers do not suffice yet for "
                 f"{waiting_words(seen)}. It is not known to be worse; it is only not proven yet."
             )
-    return _pinned(seen) if held_by_pin(seen.service) and seen.progress else ""
+    return _pinned(seen) if seen.held_by_pin and seen.progress else ""
 
 
 def _pinned(seen: Standing) -> str:
@@ -189,10 +189,10 @@ def _pinned(seen: Standing) -> str:
 
 def _inconclusive(seen: Standing) -> str:
     progress = seen.progress
-    most = format_duration(progress.max_duration) if progress else ""
+    most = format_duration(progress.stage.asked.max_duration) if progress else ""
     missing = []
-    if progress and progress.missing_requests:
-        missing.append(wording.count(progress.missing_requests, "more request"))
+    if progress and progress.stage.missing_requests:
+        missing.append(wording.count(progress.stage.missing_requests, "more request"))
     if progress and progress.unproven:
         questions = wording.listing([CHECK_WORDS[check.name] for check in progress.unproven])
         missing.append(f"a clear result on {questions}")

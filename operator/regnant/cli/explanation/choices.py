@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from regnant.cli.standing import Standing, Wait, held_by_pin, next_weight
+from regnant.cli.standing import Progress, Standing, Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +28,11 @@ def choices(seen: Standing, program: str) -> tuple[Choice, ...]:
     if rollout.promoted_at:
         return tuple(_watched(seen, program))
     if seen.progress:
-        return tuple(_staged(seen, program))
+        return tuple(_staged(seen, seen.progress, program))
     return (
         Choice(_command(seen, program, "abort"), f"turns {seen.candidate} down"),
         _look(seen, program),
     )
-
-
-def former_version(seen: Standing) -> int | None:
-    """The last version before the champion that was not turned down since."""
-    status = seen.service.status
-    bad = {one.digest for one in status.rejected}
-    bad |= {status.champion.digest} if status.champion else set()
-    return next((one.version for one in status.history if one.digest not in bad), None)
 
 
 def _command(seen: Standing, program: str, words: str, rest: str = "") -> str:
@@ -52,9 +44,8 @@ def _look(seen: Standing, program: str) -> Choice:
     return Choice(_command(seen, program, "status", "--watch"), "shows it live")
 
 
-def _staged(seen: Standing, program: str) -> Iterator[Choice]:
-    stage = seen.progress.stage if seen.progress else None
-    weight = next_weight(seen.service, stage.weight if stage else 0)
+def _staged(seen: Standing, progress: Progress, program: str) -> Iterator[Choice]:
+    weight = progress.next_weight
     if seen.wait is Wait.RESUME:
         yield _resume(seen, program)
     if weight:
@@ -62,10 +53,11 @@ def _staged(seen: Standing, program: str) -> Iterator[Choice]:
             _command(seen, program, "promote"),
             f"goes on to the next step, {weight} of 100 requests, without waiting",
         )
-    if not held_by_pin(seen.service):
+    if not seen.held_by_pin:
+        proven = progress.complete and not weight
         yield Choice(
             _command(seen, program, "promote", "--full" if weight else ""),
-            f"gives {seen.candidate} all requests{'' if _proven(seen) else ', without more proof'}",
+            f"gives {seen.candidate} all requests{'' if proven else ', without more proof'}",
         )
     else:
         yield Choice(
@@ -78,11 +70,6 @@ def _staged(seen: Standing, program: str) -> Iterator[Choice]:
     if not seen.paused:
         yield Choice(_command(seen, program, "pause"), "holds it where it is")
     yield _look(seen, program)
-
-
-def _proven(seen: Standing) -> bool:
-    """Whether the candidate has shown all that is asked for before it takes over."""
-    return seen.progress is not None and seen.progress.is_last and seen.progress.complete
 
 
 def _resume(seen: Standing, program: str) -> Choice:
@@ -116,7 +103,7 @@ def _settled(seen: Standing, program: str) -> Iterator[Choice]:
     if spec.champion:
         yield Choice("change or remove spec.champion", "lets another version answer")
         return
-    former = former_version(seen)
+    former = status.former
     if champion and former:
         yield Choice(
             _command(seen, program, "rollback", f"--to {former}"),

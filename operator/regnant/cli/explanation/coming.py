@@ -7,8 +7,6 @@ from regnant.cli.standing import (
     Progress,
     Standing,
     Wait,
-    held_by_pin,
-    next_weight,
     watched_until,
 )
 from regnant.cli.wording import moment
@@ -112,10 +110,7 @@ def _after_promotion(seen: Standing) -> str:
 
 def _after_verification(seen: Standing) -> str:
     rollout, spec = seen.service.status.rollout, seen.service.spec
-    chosen = rollout is not None and (
-        rollout.by_hand
-        or (spec.champion is not None and spec.champion.version == rollout.to.version)
-    )
+    chosen = rollout is not None and spec.chooses(rollout)
     if chosen or not seen.champion:
         why = "as a person chose it" if chosen else "as there is no champion to compare it with"
         return f"Once verified, {seen.candidate} takes over at once, {why}."
@@ -124,9 +119,9 @@ def _after_verification(seen: Standing) -> str:
             f"Once verified, {seen.candidate} is given copies of {seen.champion}'s requests; users "
             "see nothing of it."
         )
-    weight = next_weight(seen.service, 0)
-    if weight:
-        return f"Once verified, {seen.candidate} is given {weight} of 100 requests."
+    first = spec.rollout.step_after(0)
+    if first:
+        return f"Once verified, {seen.candidate} is given {first.weight} of 100 requests."
     return f"Once verified, {seen.candidate} takes over at once, as no steps are asked for."
 
 
@@ -135,7 +130,7 @@ def _after_stage(seen: Standing, progress: Progress) -> tuple[str, ...]:
 
 
 def _good_end(seen: Standing, progress: Progress) -> str:
-    weight = next_weight(seen.service, progress.stage.weight)
+    weight = progress.next_weight
     if seen.wait is Wait.RESUME:
         return "Nothing, until it is resumed."
     if seen.wait is Wait.APPROVAL:
@@ -145,7 +140,7 @@ def _good_end(seen: Standing, progress: Progress) -> str:
         return f"If more traffic settles it, {seen.candidate} is given {weight} of 100 requests."
     if weight:
         return f"If it goes well, {seen.candidate} is given {weight} of 100 requests next."
-    if held_by_pin(seen.service):
+    if seen.held_by_pin:
         return "Nothing: this is the last step, and the pin keeps the champion."
     return (
         f"If every comparison comes out well, {seen.candidate} is given all requests, and becomes "
@@ -164,7 +159,7 @@ def _late_end(seen: Standing, progress: Progress) -> str:
     settled = progress.complete or seen.wait in {Wait.DECISION, Wait.RESUME}
     if progress.stage.evidence is None or settled:
         return ""
-    deadline = progress.stage.evidence.since + progress.max_duration
+    deadline = progress.stage.evidence.since + progress.stage.asked.max_duration
     then = {
         "Hold": "it is held as it is, for more traffic or a person to settle it",
         "Promote": "it goes on without it",

@@ -93,7 +93,7 @@ def _rejected(seen: Standing, one: Rejection) -> str:
     )
     lifted = (
         " Its rejection is lifted, because spec.rollout.retryToken was changed since."
-        if one.retry_token != seen.service.spec.rollout.retry_token
+        if not one.holds(seen.service.spec.rollout)
         else ""
     )
     return (
