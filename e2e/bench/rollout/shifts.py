@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from e2e.bench.report import Table, verdict
 from e2e.bench.rollout.arena import SERVER, arena
@@ -62,12 +63,10 @@ def read(notes: Sequence[Note], requests: Sequence[Request]) -> list[Shift]:
     """The shifts of a rollout that was recorded."""
     turns = [
         (before, note)
-        for before, note in zip(notes, notes[1:], strict=False)
+        for before, note in pairwise(notes)
         if note.weight != before.weight and note.status.rollout is not None
     ]
-    found = [
-        _shift((before.weight, note.weight), note, notes, requests) for before, note in turns
-    ]
+    found = [_shift((before.weight, note.weight), note, notes, requests) for before, note in turns]
     return [shift for shift in found if shift]
 
 
