@@ -41,12 +41,14 @@ class Reports:
 
     def inferred(
         self, request: Request, rows: int, outputs: Mapping[str, Array], body: bytes
-    ) -> None:
-        """Hear what a model answered, and how it was spelled."""
+    ) -> bool:
+        """Hear what a model answered, and how it was spelled; tell whether it is all numbers."""
         self.outcomes.keep(request, rows, outputs)
         # Looking at the arrays costs more than the search, which seldom finds anything.
         if b"null" in body and has_non_finite(outputs):
             self.statistics.non_finite(request)
+            return False
+        return True
 
     def answer_statistics(self, request: Request, respond: Respond) -> None:
         """Answer with all counts."""

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _GOLDEN_QUERY = {"rows": Whole(default=16, minimum=1, maximum=10**9)}
 _READ = b"GET, HEAD"
 _WRITE = b"POST"
+_NON_FINITE = b"x-regnant-non-finite: true\r\n"
+"""Beside an answer with a number that is none: a router lets another version answer instead."""
 _JSON_TYPES = frozenset({b"", b"application/json", b"application/x-www-form-urlencoded"})
 """What bodies of JSON are sent as; the last one is what `curl --data` says of any body."""
 
@@ -144,8 +146,8 @@ class Routes:
         if inference.id is not None:
             head["id"] = inference.id
         body = encode_response(head, outcome, self._model.interface.outputs)
-        self.reports.inferred(request, inference.rows, outcome, body)
-        return Response(HTTPStatus.OK, body)
+        finite = self.reports.inferred(request, inference.rows, outcome, body)
+        return Response(HTTPStatus.OK, body, b"" if finite else _NON_FINITE)
 
     def _note_failure(self, refused: RequestRefused, request: Request) -> None:
         """Log the first, second, fourth, eighth ... failure: a router hides them from users."""

@@ -15,6 +15,7 @@ import httpx
 from aiohttp import web
 
 from regnant.manifests.router_config import Place, router_files
+from regnant.manifests.router_config.tries import NON_FINITE_HEADER
 from regnant.manifests.routing import Variant
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Server:
     ready: bool = True
     delay: float = 0.0
     padding: int = 0
+    non_finite: bool = False
+    """It says that its answers hold a number that is none."""
     fault: Literal["", "reset", "cut", "hang"] = ""
     """What goes wrong instead of an answer: no head, half of a body, or nothing at all."""
     hanging: int = 0
@@ -109,7 +112,8 @@ class Server:
 
     @property
     def named(self) -> dict[str, str]:
-        return {"x-regnant-version": str(self.version), "x-regnant-digest": self.digest}
+        said = {NON_FINITE_HEADER: "true"} if self.non_finite else {}
+        return {"x-regnant-version": str(self.version), "x-regnant-digest": self.digest} | said
 
 
 @asynccontextmanager

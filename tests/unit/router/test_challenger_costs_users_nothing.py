@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from regnant.manifests.router_config.tries import MOST_HELD_BYTES
+from regnant.manifests.router_config.tries import MOST_HELD_BYTES, NON_FINITE_HEADER
 from regnant.manifests.routing import Routing
 from tests.unit.router.running_router import Router, Server, running_router, serving, until
 from tests.unit.router.test_routes_change_without_errors import OpenLoop
@@ -82,6 +82,29 @@ async def test_a_challenger_that_answers_500_costs_users_nothing(
     assert [answer.status_code for answer in answers] == [200] * 200
     assert {answer.headers["x-regnant-version"] for answer in answers} == {"3"}
     assert new.answered > 0
+
+
+async def test_a_number_that_is_none_is_asked_of_the_champion_instead(
+    tmp_path: Path, old: Server, new: Server
+) -> None:
+    new.non_finite = True
+    async with running_router(tmp_path / "config", split(old, new)) as router:
+        await router.until_reached(new)
+        answers = await asked(router, 50)
+    assert {answer.headers["x-regnant-version"] for answer in answers} == {"3"}
+    assert not any(NON_FINITE_HEADER in answer.headers for answer in answers)
+    assert new.answered > 0
+
+
+async def test_where_no_version_knows_a_number_the_user_gets_the_answer_without_it(
+    tmp_path: Path, old: Server, new: Server
+) -> None:
+    new.non_finite = old.non_finite = True
+    async with running_router(tmp_path / "config", split(old, new)) as router:
+        await router.until_reached(new)
+        answers = await asked(router, 10)
+    assert [answer.status_code for answer in answers] == [200] * 10
+    assert {answer.headers[NON_FINITE_HEADER] for answer in answers} == {"true"}
 
 
 async def test_a_challenger_that_hangs_costs_users_nothing(

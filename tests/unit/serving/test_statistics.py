@@ -125,6 +125,7 @@ def test_answers_with_a_number_that_json_does_not_know_are_counted(
 ) -> None:
     answer = fresh.infer(features([1, 2, 3], values))
     assert answer.json()["outputs"][0]["data"].count(None) == non_finite
+    assert answer.headers.get("x-regnant-non-finite") == ("true" if non_finite else None)
     told = stats(fresh)
     assert (told["requests"]["ok"], told["nonFinite"]) == (1, non_finite)
 

@@ -16,6 +16,8 @@ from typing import Any
 
 MOST_HELD_BYTES = 1024 * 1024
 """A larger answer is passed on as it comes; what is lost in its middle is lost to the user."""
+NON_FINITE_HEADER = "x-regnant-non-finite"
+"""By which a server says that its answer holds a NaN or an infinity, which JSON has as null."""
 _OTHER_HOST = {
     "name": "envoy.retry_host_predicates.previous_hosts",
     "typed_config": {
@@ -53,10 +55,12 @@ def with_stand_in() -> dict[str, Any]:
     """The protocol options of a version that another one stands in for.
 
     An answer is held until it is whole: once its head is with the user, nobody else can answer.
+    Where every version computes a number that is none, the user gets the answer of the last one.
     """
-    anything = "5xx,reset,connect-failure,refused-stream"
+    anything = "5xx,reset,connect-failure,refused-stream,retriable-headers"
+    broken = {"retriable_headers": [{"name": NON_FINITE_HEADER, "present_match": True}]}
     return {
-        "retry_policy": _policy(anything) | {"retry_priority": _OTHER_VERSION},
+        "retry_policy": _policy(anything) | broken | {"retry_priority": _OTHER_VERSION},
         "http_filters": [
             {
                 "name": "regnant.whole-answers",
