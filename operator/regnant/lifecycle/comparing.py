@@ -12,19 +12,14 @@ from typing import assert_never
 
 from regnant.api.inference_service import InferenceServiceStatus
 from regnant.api.rollout_status import Evidence, Return, Stage, Transition
-from regnant.lifecycle import serving_report, weighing
+from regnant.lifecycle import danger, serving_report, weighing
+from regnant.lifecycle.diagnosis import Fault
 from regnant.lifecycle.eligibility import target
 from regnant.lifecycle.endings import Step, turn_back
 from regnant.lifecycle.serving_state import Observed
 
 BLIP = timedelta(seconds=5)
 """How long a champion without a ready server is waited for; a kubelet starts anew in less."""
-_REASONS = {
-    "Errors": "ErrorRateTooHigh",
-    "Latency": "LatencyTooHigh",
-    "Agreement": "DisagreesWithChampion",
-    "NonFinite": "NonFiniteAnswers",
-}
 
 
 def next_stage(observed: Observed, transition: Transition, now: datetime) -> Step:
@@ -42,8 +37,8 @@ def next_stage(observed: Observed, transition: Transition, now: datetime) -> Ste
 def compare(observed: Observed, transition: Transition, stage: Stage, now: datetime) -> Step:
     """Take the step that the evidence allows."""
     seen = _with_champion(observed, _weighed(observed, transition, stage, now), now)
-    if danger := danger_of(observed, seen, now):
-        return turn_back(observed, _noted_now(seen, now), danger)
+    if decided := danger_of(observed, seen, now):
+        return turn_back(observed, _noted_now(seen, now), decided)
     chosen = observed.service.spec.pins(seen.to.version)
     if (chosen or _champion_is_sick(observed, seen, now)) and _is_whole(observed, seen):
         return _promote(observed, seen, now)
@@ -64,14 +59,10 @@ def danger_of(observed: Observed, transition: Transition, now: datetime) -> Retu
     """
     health = observed.server(transition.to)
     if observed.is_down(transition.to) and not observed.is_down(observed.service.status.champion):
-        reason = health.fault.reason if health.fault else "ServersNotReady"
-        message = health.fault.message if health.fault else "none of its servers is ready any more"
-        return _return("Rejected", reason, message, now)
-    evidence = transition.stage.evidence if transition.stage else None
-    worse = evidence.failed if evidence else None
-    if worse:
-        return _return("Rejected", _REASONS[worse.name], worse.reading, now)
-    return None
+        fault: Fault | None = danger.unable(health, "ServersNotReady")
+    else:
+        fault = danger.worse(transition.stage.evidence if transition.stage else None)
+    return _return("Rejected", fault.reason, fault.message, now) if fault else None
 
 
 def _weighed(observed: Observed, transition: Transition, stage: Stage, now: datetime) -> Transition:
@@ -185,9 +176,9 @@ def _keep(observed: Observed, transition: Transition) -> Step:
 def _status(observed: Observed, transition: Transition) -> InferenceServiceStatus:
     before = observed.service.status.rollout
     stage, old = transition.stage, before.stage if before else None
-    if stage and old and stage.evidence and old.evidence and stage.evidence.at == old.evidence.at:
-        # Nothing urges a writing: what was counted stays with the observer until it is due.
-        transition = _with_evidence(transition, old.evidence)
+    if stage and stage.evidence:
+        written = weighing.due(old.evidence if old else None, stage.evidence)
+        transition = _with_evidence(transition, written)
     return observed.service.status.model_copy(update={"rollout": transition})
 
 

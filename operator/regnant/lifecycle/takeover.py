@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from regnant.api.rollout_status import Counts, Evidence, Return, Transition
-from regnant.lifecycle import serving_report, weighing
+from regnant.lifecycle import danger, serving_report, weighing
+from regnant.lifecycle.diagnosis import Fault
 from regnant.lifecycle.eligibility import target
 from regnant.lifecycle.endings import Accession, Step, all_to, reigned, retiring, turn_back
 from regnant.lifecycle.serving_state import Observed
@@ -21,7 +22,7 @@ def promote(observed: Observed, transition: Transition, now: datetime) -> Step:
     status = observed.service.status
     fallback = observed.server(status.champion)
     if observed.is_down(transition.to) and fallback.ready:
-        return turn_back(observed, transition, _unhealthy(observed, transition, now))
+        return turn_back(observed, transition, _return(_unhealthy(observed, transition), now))
     if not observed.routed():
         return Step(status)
     reigning = transition.to.model_copy(update={"since": now})
@@ -44,51 +45,44 @@ def promote(observed: Observed, transition: Transition, now: datetime) -> Step:
 def watch(observed: Observed, transition: Transition, now: datetime) -> Step:
     """The new champion answers; the former one is kept ready to return."""
     service, status = observed.service, observed.service.status
-    seen = _weighed(observed, transition, now)
-    if observed.server(status.previous).ready and (danger := danger_of(observed, seen, now)):
-        return turn_back(observed, seen, danger)
+    watched = _weighed(observed, transition, now)
+    seen = transition.model_copy(update={"watch": watched})
+    fault = _fault(observed, seen)
+    if fault and observed.server(status.previous).ready:
+        return turn_back(observed, seen, _return(fault, now))
     repinned = service.spec.pins_another(transition.to.version) and target(observed)
     until = transition.watched_until(service.spec.rollout)
     if repinned or (until and now >= until):
         gone = retiring(status, status.previous, now)
         settled = status.model_copy(update={"rollout": None, "retiring": gone})
         return Step(settled, (serving_report.settled(service, transition.to.version),))
-    return Step(status.model_copy(update={"rollout": _worth_writing(transition, seen)}))
+    written = {"watch": weighing.due(transition.watch, watched)}
+    return Step(status.model_copy(update={"rollout": transition.model_copy(update=written)}))
 
 
-def danger_of(observed: Observed, transition: Transition, now: datetime) -> Return | None:
+def _fault(observed: Observed, transition: Transition) -> Fault | None:
     """Why the version that was promoted should not go on answering."""
     if observed.is_down(transition.to):
-        return _unhealthy(observed, transition, now)
-    worse = transition.watch.failed if transition.watch else None
-    if worse is None:
-        return None
-    reason = "NonFiniteAnswers" if worse.name == "NonFinite" else "ErrorRateTooHigh"
-    return Return(decided_at=now, reason=reason, message=worse.reading)
+        return _unhealthy(observed, transition)
+    return danger.worse(transition.watch)
 
 
-def _weighed(observed: Observed, transition: Transition, now: datetime) -> Transition:
-    """The transition with what was counted of the new champion by now."""
+def _weighed(observed: Observed, transition: Transition, now: datetime) -> Evidence:
+    """What was counted of the new champion by now."""
     before = transition.watch or Evidence(since=now, at=now)
     tally = before.tally + observed.tally
     compared = transition.stage.evidence if transition.stage else None
     former = compared.tally.champion if compared else Counts()
     checks = weighing.weigh_watch(tally.challenger, former, observed.service.spec.rollout)
-    return transition.model_copy(update={"watch": weighing.note(before, tally, checks, now)})
+    return weighing.note(before, tally, checks, now)
 
 
-def _worth_writing(before: Transition, seen: Transition) -> Transition:
-    same = before.watch and seen.watch and before.watch.at == seen.watch.at
-    return before if same else seen
+def _unhealthy(observed: Observed, transition: Transition) -> Fault:
+    return danger.unable(observed.server(transition.to), "ChampionUnhealthy")
 
 
-def _unhealthy(observed: Observed, transition: Transition, now: datetime) -> Return:
-    fault = observed.server(transition.to).fault
-    return Return(
-        decided_at=now,
-        reason=fault.reason if fault else "ChampionUnhealthy",
-        message=fault.message[:1024] if fault else "none of its servers is ready any more",
-    )
+def _return(fault: Fault, now: datetime) -> Return:
+    return Return(decided_at=now, reason=fault.reason, message=fault.message[:1024])
 
 
 def _how(observed: Observed, transition: Transition) -> str:

@@ -89,6 +89,14 @@ def note(before: Evidence, tally: Tally, checks: Iterable[Check], now: datetime)
     return Evidence(since=before.since, at=now if due else before.at, tally=tally, checks=found)
 
 
+def due(written: Evidence | None, seen: Evidence) -> Evidence:
+    """What is to be written down: what stands there already, until the date moved.
+
+    Nothing urges an earlier writing: what was counted meanwhile stays with the observer.
+    """
+    return written if written and written.at == seen.at else seen
+
+
 def _requests(seen: int, needed: int) -> Check:
     return Check(
         name="Requests",
