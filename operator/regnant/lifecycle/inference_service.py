@@ -139,14 +139,16 @@ def _describe(
         digests={one.version: one.artifact.digest for one in observed.versions},
         next_up=next_up.version if next_up else 0,
         refused=rejected_digests(observed),
-        obstacle=observed.obstacle,
+        obstacle=plan.fault or observed.obstacle,
         fallback_ready=observed.server(serving_plan.standing_by(status)).ready,
     )
     return serving_report.conclude(standing, now)
 
 
 def _superfluous(observed: Observed, plan: Plan) -> tuple[Child, ...]:
-    """The objects of versions that are over."""
+    """The objects of versions that are over; none while routers keep what may still name them."""
+    if plan.fault:
+        return ()
     gone = sorted(observed.server_names - plan.server_names)
     kinds = ("Deployment", "Service", "PodDisruptionBudget")
     return tuple(Child(kind, name) for name in gone for kind in kinds)

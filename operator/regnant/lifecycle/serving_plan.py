@@ -17,9 +17,11 @@ from regnant.api.resources import Resource, reference
 from regnant.api.rollout import Sticky
 from regnant.api.rollout_status import Retiring, Serving, Share, Stage, Transition
 from regnant.lifecycle.decision import Manifest
+from regnant.lifecycle.diagnosis import Fault
 from regnant.manifests import names, network, router, server
 from regnant.manifests import routing as routes
 from regnant.manifests.platform import Platform
+from regnant.manifests.router_config import RouterFilesError
 from regnant.manifests.routing import Routing, Variant
 from regnant.manifests.server import ServedVersion
 
@@ -33,6 +35,9 @@ class Plan:
     servers: tuple[ServedVersion, ...]
     routing: Routing
     manifests: tuple[Manifest, ...]
+    fault: Fault | None = None
+    """Why the routers' objects are left out: what they would be told does not hold together, so
+    they keep what they have."""
 
     @property
     def server_names(self) -> frozenset[str]:
@@ -57,9 +62,20 @@ def plan(service: Service, status: InferenceServiceStatus, platform: Platform) -
     )
     routes = routing(service, status)
     manifests = [manifest for version in served for manifest in server.build(version)]
-    manifests += router.build(owner, service.spec.router, routes, platform)
     manifests += network.build(owner, platform)
+    try:
+        manifests += router.build(owner, service.spec.router, routes, platform)
+    except RouterFilesError as error:
+        return Plan(served, routes, tuple(manifests), _unpublished(error))
     return Plan(served, routes, tuple(manifests))
+
+
+def _unpublished(error: RouterFilesError) -> Fault:
+    return Fault(
+        error.reason,
+        f"{error.message}; the operator wrote it, so report this message, and install the "
+        "operator's former release until it is corrected",
+    )
 
 
 def running(status: InferenceServiceStatus) -> dict[str, tuple[int, Artifact]]:
