@@ -15,9 +15,10 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from regnant.api.mounts import STORE_CREDENTIALS
 from regnant.artifacts.errors import StoreForbidden
 
-DIRECTORY: Final = Path("/etc/regnant/credentials/store")
+DIRECTORY: Final = Path(STORE_CREDENTIALS)
 DOCKER_CONFIG: Final = ".dockerconfigjson"
 CA_FILE: Final = "ca.crt"
 

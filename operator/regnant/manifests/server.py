@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from regnant.api import mounts
 from regnant.api.inference_service import Server
 from regnant.api.meta import ObjectRef
 from regnant.api.model_version import Artifact
@@ -28,8 +29,6 @@ from regnant.manifests.pods import (
 
 COMPONENT = "server"
 PORT = 8080
-BUNDLE_DIR = "/bundle"
-STORE_CREDENTIALS = "/etc/regnant/credentials/store"
 DRAIN_SECONDS = 15
 """How long a server that was told to stop still answers: routers must learn of it first."""
 _A_DAY = timedelta(days=1)
@@ -174,12 +173,12 @@ def _pod(served: ServedVersion) -> dict[str, Any]:
 def _fetch(served: ServedVersion) -> dict[str, Any]:
     artifact = served.artifact
     command = ["python", "-m", "regnant.artifacts", "fetch"]
-    arguments = ["--uri", artifact.uri, "--digest", artifact.digest, "--into", BUNDLE_DIR]
+    arguments = ["--uri", artifact.uri, "--digest", artifact.digest, "--into", mounts.BUNDLE]
     if served.platform.speaks_plain_http(artifact.uri):
         arguments.append("--plain-http")
-    mounts = [mount("bundle", BUNDLE_DIR), mount("tmp", "/tmp")]  # noqa: S108
+    volume_mounts = [mount("bundle", mounts.BUNDLE), mount("tmp", "/tmp")]  # noqa: S108
     if _pull_secret(served):
-        mounts.append(read_only("store-credentials", STORE_CREDENTIALS))
+        volume_mounts.append(read_only("store-credentials", mounts.STORE_CREDENTIALS))
     return container(
         "fetch",
         served.platform.server_image,
@@ -187,13 +186,13 @@ def _fetch(served: ServedVersion) -> dict[str, Any]:
         command=command,
         args=arguments,
         resources=served.server.resources.to_json(),
-        volumeMounts=mounts,
+        volumeMounts=volume_mounts,
     )
 
 
 def _server(served: ServedVersion) -> dict[str, Any]:
     environment = {
-        "REGNANT_BUNDLE_DIR": BUNDLE_DIR,
+        "REGNANT_BUNDLE_DIR": mounts.BUNDLE,
         "REGNANT_BUNDLE_DIGEST": served.artifact.digest,
         "REGNANT_MODEL_NAME": served.model,
         "REGNANT_MODEL_VERSION": str(served.version),
@@ -211,7 +210,7 @@ def _server(served: ServedVersion) -> dict[str, Any]:
         startupProbe=_probe("/v2/health/ready", period=1, failures=SLOWEST_START_SECONDS),
         readinessProbe=_probe("/v2/health/ready", period=2, failures=2),
         livenessProbe=_probe("/v2/health/live", period=10, failures=3),
-        volumeMounts=[read_only("bundle", BUNDLE_DIR), mount("tmp", "/tmp")],  # noqa: S108
+        volumeMounts=[read_only("bundle", mounts.BUNDLE), mount("tmp", "/tmp")],  # noqa: S108
     )
 
 

@@ -15,6 +15,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from regnant.api import mounts
 from regnant.api.meta import ObjectRef
 from regnant.api.training_pipeline import TrainerContainer, TrainingPipelineSpec
 from regnant.manifests import names
@@ -29,10 +30,6 @@ from regnant.manifests.pods import (
     secret_volume,
 )
 
-RUN_FILE = "/etc/regnant/run/run.json"
-OUTPUT_DIR = "/work/output"
-DATA_CREDENTIALS = "/etc/regnant/credentials/data"
-STORE_CREDENTIALS = "/etc/regnant/credentials/store"
 INPUT_AT_FAULT = 64
 OUT_OF_MEMORY = 137
 TRAINER = "trainer"
@@ -145,8 +142,8 @@ def _user_container(run: TrainingRun, user: TrainerContainer) -> dict[str, Any]:
 
 def _environment() -> list[dict[str, str]]:
     return [
-        {"name": "REGNANT_RUN_FILE", "value": RUN_FILE},
-        {"name": "REGNANT_OUTPUT_DIR", "value": OUTPUT_DIR},
+        {"name": "REGNANT_RUN_FILE", "value": mounts.RUN_FILE},
+        {"name": "REGNANT_OUTPUT_DIR", "value": mounts.OUTPUT},
         {"name": "HOME", "value": "/tmp"},  # noqa: S108 - the pod's own scratch volume
     ]
 
@@ -169,22 +166,22 @@ def _volumes(run: TrainingRun) -> list[dict[str, Any]]:
 
 
 def _mounts(run: TrainingRun) -> list[dict[str, Any]]:
-    mounts = [
-        read_only("run", RUN_FILE.rsplit("/", 1)[0]),
+    volume_mounts = [
+        read_only("run", mounts.RUN_FILE.rsplit("/", 1)[0]),
         mount("tmp", "/tmp"),  # noqa: S108 - the pod's own scratch volume
         mount("work", "/work"),
     ]
     if run.spec.data.credentials_secret_ref:
-        mounts.append(read_only("data-credentials", DATA_CREDENTIALS))
+        volume_mounts.append(read_only("data-credentials", mounts.DATA_CREDENTIALS))
     if _claim(run.spec.data.uri):
-        mounts.append(read_only("data", "/data"))
-    return mounts
+        volume_mounts.append(read_only("data", mounts.DATA))
+    return volume_mounts
 
 
 def _store_mounts(run: TrainingRun) -> list[dict[str, Any]]:
     if not run.platform.store_secret_name:
         return []
-    return [read_only("store-credentials", STORE_CREDENTIALS)]
+    return [read_only("store-credentials", mounts.STORE_CREDENTIALS)]
 
 
 def _claim(uri: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from regnant.api.mounts import BUNDLE
 from regnant.artifacts.canonical import is_digest
 from regnant.serving.errors import SettingInvalid
 
@@ -71,7 +72,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
     if not is_digest(digest):
         raise SettingInvalid(f"REGNANT_BUNDLE_DIGEST: {digest!r} is not sha256: and 64 hex digits")
     return Settings(
-        bundle_dir=Path(environment.get("REGNANT_BUNDLE_DIR", "/bundle")),
+        bundle_dir=Path(environment.get("REGNANT_BUNDLE_DIR", BUNDLE)),
         bundle_digest=digest,
         model_name=_word(environment, "REGNANT_MODEL_NAME"),
         model_version=_word(environment, "REGNANT_MODEL_VERSION"),

@@ -16,6 +16,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from regnant.api.mounts import OUTPUT
 from regnant.artifacts.bundle import Bundle
 from regnant.artifacts.canonical import canonical_json, is_digest
 from regnant.artifacts.signature import Datatype, Signature, Tensor
@@ -30,7 +31,6 @@ from regnant.training.runtime import DTYPES, TOLERANCE, open_session, tensors_of
 from regnant.training.wording import first_line
 
 OUTPUT_VARIABLE: Final = "REGNANT_OUTPUT_DIR"
-DEFAULT_OUTPUT: Final = "/work/output"
 MODEL, METRICS, GOLDEN = "model.onnx", "metrics.json", "golden.json"
 CARD, LINEAGE = "card.md", "lineage.json"
 Value = str | bool | int | float | None
@@ -86,7 +86,7 @@ _METRICS = TypeAdapter(dict[str, float] | list[MeasuredMetric])
 
 def pack(run: RunFile, progress: Progress) -> dict[str, object]:
     """Check what the image left, and publish it."""
-    output = Path(os.environ.get(OUTPUT_VARIABLE, DEFAULT_OUTPUT))
+    output = Path(os.environ.get(OUTPUT_VARIABLE, OUTPUT))
     progress.enter(Stage.EXPORTING, f"reading what the container left in {output}")
     model = _required(output, MODEL)
     session = _session(model)

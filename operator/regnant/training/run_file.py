@@ -12,11 +12,11 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from regnant.api.mounts import RUN_FILE
 from regnant.api.training_pipeline import TrainingPipelineSpec
 from regnant.training.errors import SpecInvalid
 
 VARIABLE: Final = "REGNANT_RUN_FILE"
-DEFAULT: Final = "/etc/regnant/run/run.json"
 
 
 class _Part(BaseModel):
@@ -54,7 +54,7 @@ class RunFile(_Part):
 
 def load_run_file() -> RunFile:
     """Read the mounted run file."""
-    path = Path(os.environ.get(VARIABLE, DEFAULT))
+    path = Path(os.environ.get(VARIABLE, RUN_FILE))
     try:
         return RunFile.model_validate_json(path.read_bytes())
     except OSError as error:

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
+from regnant.api.mounts import DATA, DATA_CREDENTIALS
 from regnant.training.bundled import bundled_csv
 from regnant.training.errors import (
     DataEmpty,
@@ -30,8 +31,8 @@ from regnant.training.errors import (
 
 Format = Literal["CSV", "Parquet"]
 FIELD: Final = "data.uri"
-CREDENTIALS: Final = Path("/etc/regnant/credentials/data")
-CLAIM_MOUNT: Final = Path("/data")
+CREDENTIALS: Final = Path(DATA_CREDENTIALS)
+CLAIM_MOUNT: Final = Path(DATA)
 LIMIT_VARIABLE: Final = "REGNANT_DATA_LIMIT_BYTES"
 DEFAULT_LIMIT_BYTES: Final = 8 << 30
 CHUNK_BYTES: Final = 1 << 20
