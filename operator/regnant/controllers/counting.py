@@ -16,6 +16,7 @@ from regnant.api.rollout_status import Evidence, Serving, Tally
 from regnant.controllers.ledger import Ledger, Sample
 from regnant.controllers.queue import Key
 from regnant.controllers.scrape import Variant, look
+from regnant.controllers.silence import Silence
 from regnant.probes import Prober
 
 
@@ -83,6 +84,7 @@ class Counter:
     def __init__(self, prober: Prober) -> None:
         self._prober = prober
         self._ledger = Ledger()
+        self._silence = Silence()
         self._offers: dict[Key, _Offer] = {}
 
     async def count(
@@ -107,6 +109,7 @@ class Counter:
             pairs=subject.shadowed,
             marks=self._ledger.marks(key, period),
         )
+        self._silence.notice(key, sample)
         tally = self._ledger.add(
             key, period, sample, tolerance=subject.tolerance, shadowed=subject.shadowed
         )
@@ -116,6 +119,7 @@ class Counter:
     def forget(self, key: Key) -> None:
         """Nothing is counted for this service any more."""
         self._offers.pop(key, None)
+        self._silence.forget(key)
         self._ledger.forget(key)
 
 
