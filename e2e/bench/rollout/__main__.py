@@ -1,4 +1,4 @@
-"""`python -m e2e.bench.rollout`: record rollouts, print, and with --write draw and put into docs."""
+"""`python -m e2e.bench.rollout`: record, print, and with --write draw and put into docs."""
 
 from __future__ import annotations
 
