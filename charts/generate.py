@@ -18,6 +18,12 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+# Neither is an installed package: the tooling must run before any environment exists.
+sys.path.insert(0, str(ROOT))
+
+from crds.plain_yaml import to_yaml  # noqa: E402
+from e2e.access import program  # noqa: E402
+
 CHART = ROOT / "charts" / "regnant"
 MANIFEST = ROOT / "charts" / "regnant.yaml"
 README = CHART / "README.md"
@@ -33,47 +39,16 @@ _KUBERNETES = "1.36.0"
 _OF_HELM = ("helm.sh/chart", "helm.sh/resource-policy", "app.kubernetes.io/managed-by")
 
 
-class Indented(yaml.SafeDumper):
-    """YAML as people write it: lists indented, no aliases, long text as blocks."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:  # noqa: ARG002, D102, FBT001, FBT002
-        return super().increase_indent(flow, indentless=False)
-
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002, D102
-        return True
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-Indented.add_representer(str, _text)
-
-
-def helm() -> Path:
-    """The program, from the tooling of the local cluster unless REGNANT_HELM names one."""
-    # That tooling is no installed package: it must run before any environment exists.
-    sys.path.insert(0, str(ROOT))
-    from e2e.access import program
-
-    return program("helm")
-
-
 def manifest() -> str:
     """Every object of the chart with its default values, and the namespace for them."""
-    command = [str(helm()), "template", "regnant", str(CHART), f"--namespace={NAMESPACE}"]
+    command = [str(program("helm")), "template", "regnant", str(CHART), f"--namespace={NAMESPACE}"]
     # Without a version each helm takes the one that it was built with.
     command.append(f"--kube-version={_KUBERNETES}")
     rendered = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     documents = [_namespace(), *(d for d in yaml.safe_load_all(rendered) if d)]
     for document in documents:
         _forget_helm(document)
-    return _HEADER + "".join(f"---\n{_dump(document)}" for document in documents)
-
-
-def _dump(document: dict[str, Any]) -> str:
-    return str(yaml.dump(document, Dumper=Indented, sort_keys=False, width=100, allow_unicode=True))
+    return _HEADER + "".join(f"---\n{to_yaml(document)}" for document in documents)
 
 
 def _namespace() -> dict[str, Any]:
