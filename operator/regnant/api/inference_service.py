@@ -135,6 +135,9 @@ class InferenceServiceStatus(Status):
     floor: Annotated[int, Field(ge=0)] = 0
     """Versions up to this number challenge only when they are pinned or tried again by hand: a
     person went back behind them."""
+    retried: VersionNumber | None = None
+    """The version up to the floor that a person lets challenge all the same, by `regnant retry`;
+    of several, the last one that was asked for."""
     last_action: ActionResult | None = None
     """The answer to the action that a person asked for last."""
     history: Annotated[tuple[Reign, ...], Field(max_length=MAX_HISTORY)] = ()
@@ -154,6 +157,10 @@ class InferenceServiceStatus(Status):
         if self.rollout is None or self.champion is None:
             return False
         return rollout.paused or self.rollout.paused
+
+    def holds_back(self, version: int) -> bool:
+        """Whether a version does not challenge by itself, as a person went back behind it."""
+        return version <= self.floor and version != self.retried
 
     @property
     def former(self) -> int | None:

@@ -22,7 +22,7 @@ COMMANDS = {
     "abort": "Turn the candidate down and take its traffic away",
     "pause": "Hold the rollout where it is; a failing candidate still loses its traffic",
     "resume": "Let a paused rollout go on",
-    "retry": "Let a version that was turned down try again",
+    "retry": "Let a version that was turned down, or gone back from, try again",
     "rollback": "Return to the former version, or to an earlier one with --to",
 }
 READING = ("status", "explain", "history")

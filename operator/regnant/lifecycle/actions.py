@@ -127,17 +127,19 @@ def _retry(observed: Observed, action: Action) -> tuple[Step, str]:
     found = next((one for one in observed.versions if one.version == version), None)
     if found is None:
         raise _RefusedError(f"there is no ModelVersion {_name(observed, version)}")
-    digest = found.artifact.digest
-    if digest not in rejected_digests(observed):
-        raise _RefusedError(f"{_name(observed, version)} is not rejected")
-    if status.champion and version <= status.champion.version and not _is_pinned(observed, version):
+    digest, name = found.artifact.digest, _name(observed, version)
+    is_behind = status.champion is not None and version <= status.champion.version
+    held_back = status.holds_back(version) and not is_behind
+    if not held_back and digest not in rejected_digests(observed):
+        raise _RefusedError(f"{name} is not rejected, and nobody went back behind it")
+    if is_behind and not _is_pinned(observed, version):
         raise _RefusedError(
-            f"{_name(observed, version)} is older than the champion; "
-            f"`regnant rollback --to {version}` returns to it"
+            f"{name} is older than the champion; `regnant rollback --to {version}` returns to it"
         )
     rejected = tuple(one for one in status.rejected if one.digest != digest)
-    update = {"rejected": rejected, "floor": min(status.floor, version - 1)}
-    return Step(status.model_copy(update=update)), f"{_name(observed, version)} may try again"
+    retried = version if held_back else status.retried
+    update = {"rejected": rejected, "retried": retried}
+    return Step(status.model_copy(update=update)), f"{name} may try again"
 
 
 def _roll_back(observed: Observed, action: Action, now: datetime) -> tuple[Step, str]:
@@ -156,8 +158,7 @@ def _roll_back(observed: Observed, action: Action, now: datetime) -> tuple[Step,
         raise _RefusedError(f"{_name(observed, version)} answers already")
     lifted = tuple(one for one in status.rejected if one.digest != found.artifact.digest)
     begun = begin(status, found, now, by_hand=True)
-    newest = max(one.version for one in observed.versions)
-    update = {"rejected": lifted, "floor": max(status.floor, newest)}
+    update = {"rejected": lifted, **_held_back(observed)}
     words = f"{_name(observed, version)} is started, verified, and then answers"
     return Step(begun.model_copy(update=update)), words
 
@@ -180,11 +181,15 @@ def _roll_back_in_watch(observed: Observed, action: Action, now: datetime) -> tu
         raise _RefusedError("the former version has no ready server to return to")
     by = f" by {action.by}" if action.by else ""
     decided = Return(reason="RolledBackByHand", message=f"a person went back{by}", decided_at=now)
-    newest = max((one.version for one in observed.versions), default=0)
     step = turn_back(observed, transition, decided)
-    floor = {"floor": max(status.floor, newest)}
     words = f"the traffic returns to {_name(observed, previous.version)}"
-    return replace(step, status=step.status.model_copy(update=floor)), words
+    return replace(step, status=step.status.model_copy(update=_held_back(observed))), words
+
+
+def _held_back(observed: Observed) -> dict[str, object]:
+    """No version that is known by now is tried by itself: a person went back behind them all."""
+    newest = max((one.version for one in observed.versions), default=0)
+    return {"floor": max(observed.service.status.floor, newest), "retried": None}
 
 
 def _open(observed: Observed, action: Action) -> tuple[Transition, Phase]:

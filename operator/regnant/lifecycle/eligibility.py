@@ -1,8 +1,8 @@
 """Which version of a model line should challenge the champion, and which one may not.
 
-Pins come first. Without them it is the newest version that is newer than the champion and than the
-floor, behind which a person went back. A rejected bundle is not tried again under any number, until
-the retry token changes or a person lifts the rejection.
+Pins come first. Without them it is the newest version that is newer than the champion, unless a
+person went back behind it. A rejected bundle is not tried again under any number, until the retry
+token changes. For either, a person may name a version that is to try again.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from regnant.manifests import names
 def target(observed: Observed) -> Candidate | None:
     """The version that should be tried now, where it is not the one that reigns."""
     service = observed.service
-    champion = service.status.champion
+    status, champion = service.status, service.status.champion
     refused = rejected_digests(observed)
     eligible = [one for one in observed.versions if one.artifact.digest not in refused]
     wanted = pinned(observed)
     if wanted:
         eligible = [one for one in eligible if one.version == wanted]
     elif champion:
-        oldest = max(champion.version, service.status.floor)
-        eligible = [one for one in eligible if one.version > oldest]
+        newer = (one for one in eligible if one.version > champion.version)
+        eligible = [one for one in newer if not status.holds_back(one.version)]
     newest = max(eligible, key=lambda one: one.version, default=None)
     if newest and champion and newest.artifact.digest == champion.digest:
         return None

@@ -328,10 +328,25 @@ def _up_to_date(standing: Standing) -> Finding:
         return finding(
             status=False, reason=rejection.reason, message=_still_rejected(standing, rejection)
         )
+    if wanted in standing.digests:
+        return finding(status=False, reason="HeldBack", message=_held_back(standing, wanted))
     return finding(
         status=False,
         reason="ModelVersionNotFound",
         message=f"there is no ModelVersion {standing.name(wanted)}" if wanted else "no version yet",
+    )
+
+
+def _held_back(standing: Standing, version: int) -> str:
+    """Why a version that is there is not tried by itself."""
+    name, challenger = standing.name(version), standing.service.spec.challenger
+    if challenger:
+        return (
+            f"{name} does not challenge: spec.challenger pins {standing.name(challenger.version)}"
+        )
+    return (
+        f"{name} does not challenge by itself, as a person went back behind it; `regnant retry "
+        f"{standing.service.metadata.name} {version}` lets it, and a newer version does"
     )
 
 

@@ -199,6 +199,11 @@ def test_a_first_version_and_a_settled_service_are_not_paused() -> None:
     assert not status(champion=serving(1)).is_paused(Rollout(paused=True))
 
 
+def test_a_person_holds_back_what_is_known_but_for_the_version_that_is_retried() -> None:
+    found = status(floor=4, retried=3)
+    assert [found.holds_back(version) for version in (2, 3, 4, 5)] == [True, False, True, False]
+
+
 def test_the_former_version_is_the_one_before_the_champion() -> None:
     found = status(champion=serving(3), previous=serving(2), history=[reign(3), reign(1)])
     assert found.former == 2

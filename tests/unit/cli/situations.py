@@ -416,6 +416,12 @@ SITUATIONS: dict[str, Document] = {
     "pinned challenger": {"spec": {"challenger": {"version": 5}}},
     "floor": {
         "floor": 5,
+        "conditions": [
+            *healthy()[:2],
+            condition(
+                "UpToDate", "HeldBack", "churn-5 does not challenge by itself", status="False"
+            ),
+        ],
         "history": [
             reign(3, "ReturnedByHand", "a person went back to churn-3", since=ago(hours=1)),
             reign(5, since=ago(days=1), until=ago(hours=1)),

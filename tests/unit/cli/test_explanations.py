@@ -126,7 +126,11 @@ CLAIMS: dict[str, tuple[str, ...]] = {
         "change or remove spec.champion",
     ),
     "pinned challenger": ("Only churn-5 may challenge it, as spec.challenger pins it",),
-    "floor": ("Versions up to churn-5 do not challenge churn-3", "went back behind them"),
+    "floor": (
+        "Versions up to churn-5 do not challenge churn-3",
+        "went back behind them",
+        "retry churn -n shop 5",
+    ),
     "degraded": (
         "Users get no answers right now",
         "none of its servers is ready",

@@ -186,6 +186,92 @@ def test_a_pinned_version_may_be_tried_again_however_old_it_is() -> None:
     assert world.ask("retry", version=2) == "Done"
 
 
+def world_after_a_return() -> ServiceWorld:
+    """Versions 2, 3 and 4 are known, and a person went back from the 4th to the 1st."""
+    world = serving_world()
+    for version in (2, 3):
+        world.add(version)
+    world.settle()
+    world.add(4)
+    world.settle()
+    assert world.ask("rollback", version=1) == "Done"
+    world.settle()
+    assert world.answering == digest("1")
+    return world
+
+
+def newest(world: ServiceWorld) -> tuple[str, str]:
+    """What is said of the newest version."""
+    condition = world.status.condition("UpToDate")
+    assert condition
+    return condition.reason, condition.message
+
+
+def test_a_version_that_a_person_went_back_behind_says_so() -> None:
+    reason, message = newest(world_after_a_return())
+    assert reason == "HeldBack"
+    assert "churn-4 does not challenge by itself" in message
+    assert "`regnant retry shop 4`" in message
+
+
+def test_a_version_beside_a_pinned_challenger_says_so() -> None:
+    world = serving_world(challenger={"version": 1})
+    world.add(2)
+    world.settle()
+    reason, message = newest(world)
+    assert reason == "HeldBack"
+    assert message == "churn-2 does not challenge: spec.challenger pins churn-1"
+
+
+def test_a_retry_lets_the_one_version_challenge_that_a_person_went_back_behind() -> None:
+    world = world_after_a_return()
+    assert world.ask("retry", version=3) == "Done"
+    world.settle()
+    assert world.status.history[0].reason == "Promoted"
+    assert world.answering == digest("3"), "and not version 4, of which nobody spoke"
+
+
+def test_another_return_takes_a_retry_back() -> None:
+    world = world_after_a_return()
+    world.ask("retry", version=3)
+    world.settle()
+    assert world.ask("rollback", version=1) == "Done"
+    world.settle()
+    assert world.answering == digest("1")
+
+
+def test_what_a_return_in_the_watch_left_is_tried_again_by_its_name() -> None:
+    world = serving_world()
+    world.add(2)
+    world.until("Watching")
+    world.ask("rollback")
+    world.settle()
+    assert world.ask("retry", version=2) == "Done"
+    world.settle()
+    assert world.answering == digest("2")
+
+
+def test_another_retry_token_does_not_reach_behind_a_return() -> None:
+    world = serving_world()
+    world.add(2)
+    world.until("Watching")
+    world.ask("rollback")
+    world.settle()
+    rollout = world.spec.rollout.model_copy(update={"retry_token": "again"})
+    world.spec = world.spec.model_copy(update={"rollout": rollout})
+    world.settle()
+    assert world.answering == digest("1")
+    assert newest(world)[0] == "HeldBack"
+
+
+@pytest.mark.parametrize("version", [1, 3])
+def test_what_may_challenge_already_is_not_retried(version: int) -> None:
+    world = world_after_a_return()
+    world.ask("retry", version=3)
+    assert world.ask("retry", version=version) == "Refused"
+    assert "is not rejected, and nobody went back behind it" in refusal(world)
+
+
 @pytest.mark.parametrize(("version", "why"), [(9, "no ModelVersion"), (1, "not rejected")])
 def test_only_what_was_rejected_is_tried_again(version: int, why: str) -> None:
     world = comparing_world()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from regnant.api.inference_service import InferenceServiceStatus
 from regnant.cli.standing import Progress, Standing, Wait
 
 
@@ -87,19 +88,24 @@ def _watched(seen: Standing, program: str) -> Iterator[Choice]:
     yield _look(seen, program)
 
 
+def _retried(status: InferenceServiceStatus, champion: int) -> list[int]:
+    """The newest versions that may try again; those behind the champion are refused."""
+    turned_down = [one.version for one in status.rejected[:1]]
+    held_back = [status.floor] if status.holds_back(status.floor) else []
+    return [one for one in dict.fromkeys([*turned_down, *held_back]) if one > champion]
+
+
 def _settled(seen: Standing, program: str) -> Iterator[Choice]:
     status, spec = seen.service.status, seen.service.spec
     if not seen.available and status.champion:
         labels = f"-n {seen.service.namespace} -l regnant.dev/owner={seen.service.name}"
         yield Choice(f"kubectl get pods {labels}", "shows the pods behind it and their state")
     champion = status.champion.version if status.champion else 0
-    for one in status.rejected[:1]:
-        # Refused for versions behind the champion.
-        if one.version > champion:
-            yield Choice(
-                _command(seen, program, "retry", str(one.version)),
-                f"lets {seen.service.version(one.version)} try again, as it is",
-            )
+    for version in _retried(status, champion):
+        yield Choice(
+            _command(seen, program, "retry", str(version)),
+            f"lets {seen.service.version(version)} try again, as it is",
+        )
     if spec.champion:
         yield Choice("change or remove spec.champion", "lets another version answer")
         return

@@ -61,6 +61,8 @@ def _newest(seen: Standing) -> str:
         return ""
     if condition.reason == "NextUp":
         return f"{sentence(condition.message)} That begins within seconds."
+    if condition.reason == "HeldBack" and _floor(seen):
+        return ""
     if condition.reason == "SameBundle":
         return f"{sentence(condition.message)} There is nothing to compare."
     known = any(one.reason == condition.reason for one in status.rejected)
@@ -76,7 +78,7 @@ def _floor(seen: Standing) -> str:
     return (
         f"Versions up to {seen.service.version(status.floor)} do not challenge {seen.champion} by "
         "themselves, because a person went back behind them. A newer version does, and so does one "
-        "that spec.challenger pins."
+        "that is retried or pinned."
     )
 
 
