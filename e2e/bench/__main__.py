@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 from e2e.bench import footprint, serving, training
+from e2e.bench.machine import busy, commit, processor
 from e2e.bench.place import place
 from e2e.bench.report import Table, insert
 from e2e.cluster.settings import CHECKOUT
@@ -65,37 +64,19 @@ def _circumstances(cluster: Cluster, asked: argparse.Namespace, load: list[float
     nodes = cluster.find_all("nodes")
     info, capacity = nodes[0]["status"]["nodeInfo"], nodes[0]["status"]["capacity"]
     memory = int(capacity["memory"].removesuffix("Ki")) / _MIB_IN_KIB / 1024
-    commit = subprocess.run(
-        ["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
     rows = {
-        "measured": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit or 'unknown'}",
+        "measured": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit()}",
         "command": "`make bench`, which runs `python -m e2e.bench"
         f" --repetitions={asked.repetitions} --services={asked.services}"
         f" --seconds={asked.seconds:.0f}`",
         "cluster": f"Kubernetes {info['kubeletVersion']}, nodes: {len(nodes)}, "
         f"{info['osImage']}, {info['containerRuntimeVersion'].replace('://', ' ')}",
-        "a node": f"{capacity['cpu']} CPUs ({_cpu() if cluster.is_local else 'not known'}), "
+        "a node": f"{capacity['cpu']} CPUs ({processor() if cluster.is_local else 'not known'}), "
         f"{memory:.0f} GiB",
-        "load average": f"{load[0]:.1f} before, {load[1]:.1f} after, on this machine{_busy(load)}",
+        "load average": f"{load[0]:.1f} before, {load[1]:.1f} after, on this machine{busy(load)}",
     }
     lines = ["| | |", "| --- | --- |", *(f"| {key} | {value} |" for key, value in rows.items())]
     return "\n".join(lines)
-
-
-def _busy(load: list[float]) -> str:
-    """A word of warning where the machine had something else to do from the start."""
-    return "; **it was busy with other work**" if load[0] > (os.cpu_count() or 1) else ""
-
-
-def _cpu() -> str:
-    """The processor's name: on the local cluster the node is this machine."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else os.uname().machine
 
 
 def _say(title: str) -> None:
