@@ -3,8 +3,7 @@
     cluster.apply(python_pod("asker"), namespace)                   # idles, to be entered by exec
     cluster.apply(python_pod("users", "/load/generator.py", volumes={"load": ...}), namespace)
 
-It asks for no more than the restricted Pod Security profile allows: the tests' own pods are held
-to what the operator's are. It runs once: a pod that ended is seen to have ended.
+It runs once: a pod that ended is seen to have ended.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from collections.abc import Mapping
 
 from e2e.cluster.settings import Settings
 from e2e.harness import Manifest
+from e2e.restricted_pod import restricted_pod
 
-_USER = 65532
 _IDLE = ("-c", "import signal; signal.pause()")
 
 
@@ -30,33 +29,11 @@ def python_pod(
     `container` are more fields of the container, as Kubernetes names them.
     """
     mounted = volumes or {}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "labels": dict(labels or {})},
-        "spec": {
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": False,
-            "terminationGracePeriodSeconds": 0,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": _USER,
-                "fsGroup": _USER,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [
-                {
-                    "name": "python",
-                    "image": Settings.from_environment().image("python"),
-                    "command": ["python3", *(arguments or _IDLE)],
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "capabilities": {"drop": ["ALL"]},
-                    },
-                    "volumeMounts": [{"name": each, "mountPath": f"/{each}"} for each in mounted],
-                    **container,
-                }
-            ],
-            "volumes": [{"name": each, **source} for each, source in mounted.items()],
-        },
+    python = {
+        "name": "python",
+        "image": Settings.from_environment().image("python"),
+        "command": ["python3", *(arguments or _IDLE)],
+        "volumeMounts": [{"name": each, "mountPath": f"/{each}"} for each in mounted],
+        **container,
     }
+    return restricted_pod(name, python, mounted, labels=labels or {}, restartPolicy="Never")

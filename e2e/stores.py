@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from e2e.harness import Cluster, Manifest
 from e2e.pipelines import image
+from e2e.restricted_pod import restricted_pod
 
 NO_VALUES = (
     *("--set-string=store.uri=", "--set-string=store.secretName="),
@@ -89,29 +90,17 @@ def _object(kind: str, **content: object) -> Manifest:
 
 def _pod(room: str) -> Manifest:
     mounts = {"settings": "/etc/store", "bundles": "/var/lib/registry"}
-    container = {
+    registry = {
         "name": "registry",
         "image": image("registry"),
         "command": ["registry", "serve", "/etc/store/config.yml"],
         "env": [{"name": "OTEL_TRACES_EXPORTER", "value": "none"}],
         "readinessProbe": {"tcpSocket": {"port": 5000}, "periodSeconds": 1},
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "volumeMounts": [{"name": name, "mountPath": path} for name, path in mounts.items()],
     }
-    spec = {
-        "automountServiceAccountToken": False,
-        "terminationGracePeriodSeconds": 0,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 65532,
-            "fsGroup": 65532,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [container],
-        "volumes": [
-            {"name": "settings", "configMap": {"name": _NAME}},
-            # A volume in memory is the one kind that ends where its limit says.
-            {"name": "bundles", "emptyDir": {"medium": "Memory", "sizeLimit": room}},
-        ],
+    volumes = {
+        "settings": {"configMap": {"name": _NAME}},
+        # A volume in memory is the one kind that ends where its limit says.
+        "bundles": {"emptyDir": {"medium": "Memory", "sizeLimit": room}},
     }
-    return _object("Pod", spec=spec)
+    return restricted_pod(_NAME, registry, volumes, labels={"app": _NAME})
