@@ -65,6 +65,7 @@ class Options:
     wait: bool = True
     timeout: timedelta = timedelta(minutes=1)
     dry_run: bool = False
+    force: bool = False
 
 
 def parse(program: str, words: Sequence[str]) -> Options:
@@ -222,6 +223,11 @@ def _action(parser: argparse.ArgumentParser, name: str) -> None:
         "--dry-run",
         action="store_true",
         help="Let the API server check it, permissions included, and change nothing",
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="Take the place of what somebody asked for and the operator has not answered yet",
     )
     if name == "promote":
         parser.add_argument(

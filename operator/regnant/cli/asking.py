@@ -2,8 +2,9 @@
 
 An action is bound to the rollout that the person saw. It is written on exactly the object that was
 read; when somebody else wrote meanwhile, everything is read and checked again, and the wish is only
-repeated if it still means the same. The operator has the last word: what is checked here before
-writing only spares a round trip and gives a better hint.
+repeated if it still means the same. There is room for one wish at a time, so one that the operator
+has not answered yet is only replaced on purpose. The operator has the last word: what else is
+checked here before writing only spares a round trip and gives a better hint.
 """
 
 from __future__ import annotations
@@ -44,11 +45,14 @@ async def ask(
     """Write what the person wants; the service as it was then, and the action.
 
     Raises:
-        RefusedError: the service is not in the state for it, or somebody was faster.
+        RefusedError: the service is not in the state for it, somebody was faster, or what was asked
+            for before is not answered yet.
         ClusterError: it cannot be written.
     """
     service = await services.get(options.name)
     action = intended(service, options)
+    if service.pending and not options.force:
+        raise RefusedError(_unanswered(service.name, service.pending))
     signed = action.model_copy(update={"by": (await _me(services))[:253], "at": clock()})
     before = service.asked
     for _ in range(_ATTEMPTS):
@@ -165,6 +169,14 @@ async def _answered(services: Services, action: Action, name: str) -> ActionResu
         if service.asked is None or service.asked.id != action.id:
             raise RefusedError(_overtaken(service))
     raise UnreachableError(f"{name} cannot be followed any more")
+
+
+def _unanswered(name: str, other: Action) -> str:
+    who = other.by or "somebody"
+    return (
+        f"{who} asked for {other.action} of {name}, and the operator has not answered yet; wait "
+        "for that, or take its place with --force"
+    )
 
 
 def _overtaken(service: Service) -> str:

@@ -16,7 +16,7 @@ from regnant.cli.service import Service
 from regnant.cli.services import Services
 from regnant.cluster.client import Cluster
 from regnant.cluster.transport import Request
-from tests.component.cli.conftest import MERGE, Stage
+from tests.component.cli.conftest import MERGE, CommandLine, Stage
 
 Write = Callable[[], Awaitable[None]]
 
@@ -108,6 +108,46 @@ async def test_somebody_elses_wish_is_not_overwritten_unseen(stage: Stage) -> No
 
     with pytest.raises(RefusedError, match="eve asked for abort"):
         await asked(stage, abort)
+    assert await written(stage) == wish
+
+
+async def test_a_wish_that_is_not_answered_yet_is_only_replaced_on_purpose(
+    regnant: CommandLine, stage: Stage
+) -> None:
+    await stage.set("splitting")
+    assert (await regnant("pause", "churn", "--no-wait")).code == 0
+    before = await written(stage)
+    ran = await regnant("abort", "churn", "--no-wait")
+    assert ran.code == 1
+    assert "regnant-admin asked for pause of churn" in ran.err
+    assert "--force" in ran.err
+    assert await written(stage) == before
+    assert (await regnant("abort", "churn", "--no-wait", "--force")).code == 0
+    assert (await stage.asked())["action"] == "abort"
+
+
+async def test_a_wish_that_is_answered_is_in_nobodys_way(
+    regnant: CommandLine, stage: Stage
+) -> None:
+    await stage.set("splitting")
+    await regnant("pause", "churn", "--no-wait")
+    await stage.answer()
+    assert (await regnant("abort", "churn", "--no-wait")).code == 0
+    assert (await stage.asked())["action"] == "abort"
+
+
+async def test_force_does_not_overwrite_what_was_not_seen(stage: Stage) -> None:
+    await stage.set("splitting")
+    wish = json.dumps({"id": "b", "action": "pause", "by": "eve"})
+
+    async def pause() -> None:
+        body = {"metadata": {"annotations": {"regnant.dev/action": wish}}}
+        await stage.cluster.transport.send(Request("PATCH", stage.path, (), body, MERGE))
+
+    services = Interrupted(stage.cluster, stage.namespace, pause, 1)
+    given = options("abort", "churn", "--force")
+    with pytest.raises(RefusedError, match="eve asked for pause"):
+        await asking.ask(services, given, lambda: datetime.now(UTC))
     assert await written(stage) == wish
 
 
