@@ -7,7 +7,8 @@
     executor     on the event loop or in a thread
     routes       which path means what                 codec        JSON to arrays and back
     datatypes    V2, ONNX and numpy names of one type
-    protocol     one connection: bytes to requests, responses to bytes, in order
+    connection   answers in order, and until when they are waited for
+    parsing      bytes to requests, and how large those may be
     exchange     a request while it comes in, waits and is answered
     messages     requests, responses and refusals      admission    how much is held at once
     listener     sockets, time-outs and draining       log          JSON lines
@@ -15,6 +16,7 @@
     statistics   answers counted and timed             outcomes     a sample of what was answered
     scoring      label and score of an answer          identity     which version this is
 
-Only `regnant.artifacts` is imported from the rest of Regnant. Nothing here opens a connection, and
-no framework or model class stands between a request's bytes and `session.run`.
+Of the rest of Regnant only `regnant.artifacts` is imported, and constants of `regnant.api`. Nothing
+here opens a connection, and no framework or model class stands between a request's bytes and
+`session.run`.
 """

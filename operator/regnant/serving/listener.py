@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from regnant.serving import log
 from regnant.serving.admission import Admission
+from regnant.serving.connection import Connection
 from regnant.serving.errors import PortUnavailable
-from regnant.serving.protocol import Connection
 
 if TYPE_CHECKING:
     from regnant.serving.routes import Routes
