@@ -75,7 +75,9 @@ class RequestParser:
     # what httptools calls
 
     def on_message_begin(self) -> None:
-        """Start a request."""
+        """Start a request, unless the answer to the one before it ended the connection."""
+        if self.phase is Phase.NOTHING:
+            raise bad_request("this connection takes no more requests")
         self.phase = Phase.HEAD
         self._head_parsed = self._head_fed = self.body_bytes = 0
         self._receiver.expect_within(self._limits.head_seconds)

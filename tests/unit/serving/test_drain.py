@@ -129,3 +129,23 @@ def test_what_is_in_flight_is_finished(tmp_path: Path) -> None:
         assert process.wait(20) == 0
     assert answer.count(b"HTTP/1.1 200 OK") == 3
     assert answer.count(b"connection: close") == 1
+
+
+def test_what_follows_the_last_answer_of_a_drain_is_left_for_another_server(tmp_path: Path) -> None:
+    """Two requests come at once, and the first answer says that it is the last."""
+    with started(doubling_bundle(tmp_path), "60") as (process, client):
+        with socket.create_connection((LOOPBACK, client.base_url.port), timeout=20) as raw:
+            process.send_signal(signal.SIGTERM)
+            await_not_ready(client)
+            raw.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
+            answer = b""
+            while chunk := raw.recv(65536):
+                answer += chunk
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert process.stderr
+        events = [json.loads(line) for line in process.stderr]
+    assert answer.count(b"HTTP/1.1 200 OK") == 1
+    assert answer.count(b"connection: close") == 1
+    assert {event["level"] for event in events} == {"INFO"}
+    assert events[-1]["cutOff"] == 0
