@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,17 +23,29 @@ from e2e.bench.machine import circumstances, cores, on_core
 from e2e.bench.model_server import model_server, requests
 from e2e.bench.report import Sample, Table, insert, verdict
 from e2e.cluster.settings import CHECKOUT
-from tests.unit.serving.bundles import classifier_bundle
+from tests.unit.serving.bundles import Written, classifier_bundle
 
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
 BEGIN = "<!-- measured: written by `python -m e2e.bench.outcomes` -->"
 END = "<!-- measured: end of the outcomes -->"
 GOAL_RATIO = 1.05
 _DEAF = "no counts, no outcomes"
-_SHARES = {
-    "counts, no outcomes": "0",
-    "counts, outcomes of a tenth": "0.1",
-    "counts, outcomes of all (the default)": "1",
+
+
+@dataclass(frozen=True)
+class Way:
+    """A server: its program, and the share of the requests whose outcomes it keeps."""
+
+    module: str
+    share: str
+
+
+_WAYS = {
+    _DEAF: Way("e2e.bench.deaf_server", "0"),
+    "the same again, to see what is luck": Way("e2e.bench.deaf_server", "0"),
+    "counts, no outcomes": Way("regnant.serving", "0"),
+    "counts, outcomes of a tenth": Way("regnant.serving", "0.1"),
+    "counts, outcomes of all (the default)": Way("regnant.serving", "1"),
 }
 
 
@@ -41,12 +54,19 @@ def main() -> int:
     asked = _arguments()
     load = [os.getloadavg()[0]]
     core, _ = cores()
-    with TemporaryDirectory(prefix="regnant-bench-") as directory, ExitStack() as servers:
-        servers.enter_context(on_core(core))
-        targets = _start(Path(directory), servers, core)
-        turns = uvloop.run(_measure(targets, asked))
+    turns: dict[str, list[Turn]] = {}
+    with TemporaryDirectory(prefix="regnant-bench-") as directory, on_core(core):
+        bundle = classifier_bundle(Path(directory) / "bundle")
+        for _ in range(asked.starts):
+            with ExitStack() as servers:
+                targets = _start(bundle, servers, core)
+                for name, found in uvloop.run(_measure(targets, asked)).items():
+                    turns.setdefault(name, []).extend(found)
     load.append(os.getloadavg()[0])
-    command = f"python -m e2e.bench.outcomes --rounds={asked.rounds} --requests={asked.requests}"
+    command = (
+        f"python -m e2e.bench.outcomes --starts={asked.starts} --rounds={asked.rounds} "
+        f"--requests={asked.requests}"
+    )
     measured = f"{circumstances(command, load)}\n\n{_table(turns, asked).markdown()}"
     print(f"\n{measured}\n")
     if asked.write:
@@ -55,16 +75,14 @@ def main() -> int:
     return 0
 
 
-def _start(directory: Path, servers: ExitStack, core: int) -> dict[str, Target]:
-    bundle = classifier_bundle(directory / "bundle")
-    targets = {
-        _DEAF: servers.enter_context(model_server(bundle, core, module="e2e.bench.deaf_server"))
-    }
-    for name, share in _SHARES.items():
-        targets[name] = servers.enter_context(
-            model_server(bundle, core, REGNANT_OUTCOME_SAMPLE=share)
+def _start(bundle: Written, servers: ExitStack, core: int) -> dict[str, Target]:
+    """Start one of each."""
+    return {
+        name: servers.enter_context(
+            model_server(bundle, core, way.module, REGNANT_OUTCOME_SAMPLE=way.share)
         )
-    return targets
+        for name, way in _WAYS.items()
+    }
 
 
 async def _measure(
@@ -109,8 +127,9 @@ def _table(turns: Mapping[str, list[Turn]], asked: argparse.Namespace) -> Table:
             "goal for CPU time",
         ],
         rows,
-        f"{asked.rounds} rounds in which each had a turn of {asked.requests} requests; medians of "
-        "the turns, and of the ratios of a round. The model is a linear classifier of three "
+        f"{asked.starts} starts, each with {asked.rounds} rounds in which each server had a turn of "
+        f"{asked.requests} requests; medians of the turns, and of the ratios of a round. Started "
+        "anew, because two processes of one program differ by where luck puts them in memory. The model is a linear classifier of three "
         "numbers, so the rest of a request costs as little as it can.",
     )
 
@@ -118,7 +137,8 @@ def _table(turns: Mapping[str, list[Turn]], asked: argparse.Namespace) -> Table:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m e2e.bench.outcomes", description=__doc__)
     add = parser.add_argument
-    add("--rounds", type=int, default=60, help="how many turns each gets")
+    add("--starts", type=int, default=8, help="how often the servers are started anew")
+    add("--rounds", type=int, default=15, help="how many turns each gets a start")
     add("--requests", type=int, default=1_000, help="how many requests are in a turn")
     add("--write", action="store_true", help="put the table into docs/benchmarks.md")
     return parser.parse_args()
