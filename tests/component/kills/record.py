@@ -79,6 +79,8 @@ async def recording(cluster: Cluster, made: Manifest) -> AsyncIterator[Record]:
 async def _follow(cluster: Cluster, head: Manifest, record: Record) -> None:
     query = [
         ("watch", "true"),
+        # A bookmark a minute keeps a silent watch from being given up.
+        ("allowWatchBookmarks", "true"),
         ("resourceVersion", head["resourceVersion"]),
         ("fieldSelector", f"metadata.name={head['name']}"),
     ]
@@ -86,8 +88,9 @@ async def _follow(cluster: Cluster, head: Manifest, record: Record) -> None:
     async with cluster.transport.lines(Request("GET", path, query)) as lines:
         async for line in lines:
             event = json.loads(line)
-            assert event["type"] in {"MODIFIED", "DELETED"}, event
-            record.statuses.append(event["object"].get("status", {}))
+            assert event["type"] in {"MODIFIED", "DELETED", "BOOKMARK"}, event
+            if event["type"] != "BOOKMARK":
+                record.statuses.append(event["object"].get("status", {}))
 
 
 async def state(cluster: Cluster, service: Ref, subject: str) -> Manifest:
