@@ -1,8 +1,8 @@
 """Who has not answered the looks of a rollout for a while, said once in the log.
 
 A pod that misses one look costs nothing. One that misses all of them, as when a NetworkPolicy is
-in the way, leaves the rollout waiting for requests that are never counted. So it
-is named when the silent pods become others, and not at every look.
+in the way, leaves the rollout waiting for requests that are never counted. So it is named when the
+silent pods become others, and not at every look.
 """
 
 from __future__ import annotations
