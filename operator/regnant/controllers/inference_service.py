@@ -13,9 +13,9 @@ from regnant.api.inference_service import InferenceServiceStatus
 from regnant.api.meta import Kind
 from regnant.api.model_version import Artifact, Interface
 from regnant.api.rollout_status import Serving
-from regnant.cluster.client import Cluster
 from regnant.cluster.kinds import Manifest
 from regnant.controllers.attempts import of_this_attempt
+from regnant.controllers.children import Children
 from regnant.controllers.counting import Counter, Seen, contest
 from regnant.controllers.queue import Key
 from regnant.controllers.reconciler import Sighting
@@ -39,15 +39,6 @@ from regnant.manifests.platform import Platform
 from regnant.probes import ProbeError, Prober
 from regnant.probes.statistics import Discovery
 
-CHILDREN = (
-    "Deployment",
-    "Service",
-    "ConfigMap",
-    "PodDisruptionBudget",
-    "NetworkPolicy",
-    "Pod",
-)
-
 _REFUSED = Fault(
     "RouterRefusedConfiguration",
     "a router refused its configuration and serves on with the former one; its log says why: "
@@ -59,7 +50,7 @@ _REFUSED = Fault(
 class InferenceServiceObserver:
     """Sees what a decision on an InferenceService rests on."""
 
-    cluster: Cluster
+    children: Children
     prober: Prober
     counter: Counter
     routers: RouterSync
@@ -70,16 +61,16 @@ class InferenceServiceObserver:
         self, resource: Service, obstacle: Fault | None
     ) -> Sighting[InferenceServiceStatus]:
         """What is so now."""
-        head = resource.metadata
-        labels = names.owned_by(Kind.INFERENCE_SERVICE, head.name)
-        found = {kind: await self.cluster.list(kind, head.namespace, labels) for kind in CHILDREN}
+        counted = contest(resource.status) is not None
+        children = await self.children.of(_key(resource), watched=counted)
+        found = children.by_kind
         routers = _routers(found["Pod"])
         health, refusal, shown = await self._routers(resource, routers)
         seen = await self._count(resource, found["Pod"])
         observed = Observed(
             service=resource,
             platform=self.platform,
-            versions=await self._versions(resource),
+            versions=_versions(resource, children.versions),
             servers=_servers(resource, found["Pod"], found["Deployment"]),
             server_names=frozenset(
                 one["metadata"]["name"]
@@ -93,31 +84,14 @@ class InferenceServiceObserver:
         )
         if lifecycle.wants_verification(observed):
             observed = replace(observed, verification=await self._verify(resource, found["Pod"]))
-        children = {
-            (one["kind"], one["metadata"]["name"]): one
-            for kind in CHILDREN
-            if kind != "Pod"
-            for one in found[kind]
-        }
 
         async def afterwards(decision: Decision[InferenceServiceStatus]) -> None:
             wanted = serving_plan.routing(resource, decision.status).revision
             await self.routers.sync(routers, wanted, shown)
             self._wake_versions(resource, decision.status)
 
-        return Sighting(lambda now: lifecycle.decide(observed, now), children, afterwards)
-
-    async def _versions(self, resource: Service) -> tuple[Candidate, ...]:
-        found = await self.cluster.list("ModelVersion", resource.metadata.namespace)
-        return tuple(
-            Candidate(
-                one["spec"]["version"],
-                Artifact.model_validate(one["spec"]["artifact"]),
-                Interface.model_validate(one["spec"].get("interface") or {}),
-            )
-            for one in found
-            if one["spec"]["modelName"] == resource.spec.model_name
-            and "deletionTimestamp" not in one["metadata"]
+        return Sighting(
+            lambda now: lifecycle.decide(observed, now), children.made, afterwards, lasting=counted
         )
 
     async def _routers(
@@ -151,8 +125,7 @@ class InferenceServiceObserver:
 
     async def _count(self, resource: Service, pods: Sequence[Manifest]) -> Seen:
         """What is new in the counts of an open rollout, and who answered."""
-        head = resource.metadata
-        key = Key(Kind.INFERENCE_SERVICE, head.namespace, head.name)
+        key = _key(resource)
         subject = contest(resource.status)
         if subject is None:
             self.counter.forget(key)
@@ -186,6 +159,25 @@ class InferenceServiceObserver:
         for version in {version for _, version in before ^ after}:
             name = names.model_version(resource.spec.model_name, version)
             self.wake(Key(Kind.MODEL_VERSION, resource.metadata.namespace, name))
+
+
+def _key(resource: Service) -> Key:
+    head = resource.metadata
+    return Key(Kind.INFERENCE_SERVICE, head.namespace, head.name)
+
+
+def _versions(resource: Service, found: Sequence[Manifest]) -> tuple[Candidate, ...]:
+    """The versions of the service's model line that are not on their way out."""
+    return tuple(
+        Candidate(
+            one["spec"]["version"],
+            Artifact.model_validate(one["spec"]["artifact"]),
+            Interface.model_validate(one["spec"].get("interface") or {}),
+        )
+        for one in found
+        if one["spec"]["modelName"] == resource.spec.model_name
+        and "deletionTimestamp" not in one["metadata"]
+    )
 
 
 def _open(resource: Service) -> bool:

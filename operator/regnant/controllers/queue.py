@@ -98,6 +98,7 @@ class WorkQueue:
         self._failures: dict[Key, int] = {}
         self._unreconciled: dict[Key, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._listeners: list[Callable[[Key], None]] = []
         self._running = False
         self._draining = False
 
@@ -118,6 +119,8 @@ class WorkQueue:
 
     def add(self, key: Key) -> None:
         """Wake a key: it is reconciled at least once from what is so after this call."""
+        for listener in self._listeners:
+            listener(key)
         if self._draining:
             return
         now = self._now()
@@ -126,6 +129,13 @@ class WorkQueue:
         else:
             self._unreconciled.setdefault(key, now)
             self._enqueue(key)
+
+    def listen(self, listener: Callable[[Key], None]) -> None:
+        """Have a function called with every key that is woken, before it is worked on.
+
+        A look that a reconciler asked for itself wakes nobody: nothing happened.
+        """
+        self._listeners.append(listener)
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of an object that is gone: its failures and its next look."""

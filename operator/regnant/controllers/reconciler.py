@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol
 
@@ -54,6 +54,16 @@ class Sighting(Generic[StatusT]):
     children: Children = field(default_factory=dict)
     afterwards: Callable[[Decision[StatusT]], Awaitable[None]] | None = None
     """What follows a decision that was carried out, such as telling pods of a new configuration."""
+    lasting: bool = False
+    """Whether `children` stay the same object from look to look for as long as nothing happens."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What the last look at an object made of its children."""
+
+    children: Children
+    manifests: tuple[Manifest, ...]
 
 
 class Observer(Protocol[SpecT, StatusT]):
@@ -85,10 +95,13 @@ class Reconciler(Generic[SpecT, StatusT]):
         self._clock = clock
         self._metrics = metrics
         self._obstacles: dict[Key, Fault] = {}
+        self._done: dict[Key, _Done] = {}
+        """For those that are looked at all the time."""
 
     async def reconcile(self, key: Key) -> Requeue:
         """Bring one object a step closer to what its spec asks for."""
         body = await self._cluster.get(Ref(key.kind.value, key.namespace, key.name))
+        done = self._done.pop(key, None)
         if body is None:
             self._obstacles.pop(key, None)
             self._metrics.gone(key.kind, key.namespace, key.name)
@@ -102,13 +115,16 @@ class Reconciler(Generic[SpecT, StatusT]):
         seen = await self._observer.observe(resource, obstacle)
         decision = seen.decide(self._clock())
         await self._write_status(body, resource, decision)
+        manifests = _unmade(done, seen, decision)
         try:
-            await self._carry_out(resource, seen, decision)
+            await self._carry_out(resource, seen, replace(decision, apply=manifests))
         except ClusterError as error:
             if not error.transient:
                 self._obstacles[key] = Fault(error.reason, error.message)
             raise
         self._obstacles.pop(key, None)
+        if seen.lasting:
+            self._done[key] = _Done(seen.children, decision.apply)
         return Requeue(timedelta(0) if obstacle else decision.requeue_after)
 
     async def _write_status(
@@ -195,6 +211,15 @@ class Reconciler(Generic[SpecT, StatusT]):
         except ClusterError as error:
             # What happened stands in the status; an Event that is lost must not stop the work.
             logger.warning("the Event %s was not written: %s", announcement.reason, error)
+
+
+def _unmade(
+    done: _Done | None, seen: Sighting[StatusT], decision: Decision[StatusT]
+) -> tuple[Manifest, ...]:
+    """What is to be compared with the children; nothing if the last look found both the same."""
+    if done is None or done.children is not seen.children or done.manifests != decision.apply:
+        return decision.apply
+    return ()
 
 
 def _belongs_to(live: Mapping[str, Any], owner: ObjectRef) -> bool:

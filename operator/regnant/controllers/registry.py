@@ -11,6 +11,7 @@ from regnant.api.meta import Kind
 from regnant.api.model_version import ModelVersionSpec, ModelVersionStatus
 from regnant.api.training_pipeline import TrainingPipelineSpec, TrainingPipelineStatus
 from regnant.cluster.client import Cluster
+from regnant.controllers.children import Children, Listen
 from regnant.controllers.counting import Counter
 from regnant.controllers.inference_service import InferenceServiceObserver
 from regnant.controllers.metrics import ResourceMetrics
@@ -38,8 +39,12 @@ def build_reconcilers(
     clock: Clock,
     wake: Callable[[Key], None],
     metrics: ResourceMetrics,
+    listen: Listen | None = None,
 ) -> Mapping[Kind, Reconciles]:
-    """A reconciler a kind; `wake` queues a key that another kind's change concerns."""
+    """A reconciler a kind; `wake` queues a key that another kind's change concerns.
+
+    `listen` tells of every key that is woken; without it, what was read is never read only once.
+    """
     return {
         Kind.TRAINING_PIPELINE: Reconciler(
             resources.TRAINING_PIPELINE,
@@ -61,7 +66,12 @@ def build_reconcilers(
             resources.INFERENCE_SERVICE,
             (InferenceServiceSpec, InferenceServiceStatus),
             InferenceServiceObserver(
-                cluster, prober, Counter(prober), RouterSync(cluster), platform, wake
+                Children(cluster, listen),
+                prober,
+                Counter(prober),
+                RouterSync(cluster),
+                platform,
+                wake,
             ),
             cluster,
             clock=clock,

@@ -84,6 +84,7 @@ def _standard(settings: Settings) -> Build:
             clock=lambda: datetime.now(UTC),
             wake=loop.queue.add,
             metrics=metrics,
+            listen=loop.queue.listen,
         )
 
     return build

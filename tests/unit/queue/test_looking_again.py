@@ -36,6 +36,19 @@ def test_a_reconcile_is_repeated_when_it_asked_to() -> None:
     assert play(Outcome(again=30)).times(key("a")) == [0.0, 30.0]
 
 
+def test_a_wake_is_told_before_it_is_worked_on_and_a_look_that_was_asked_for_is_not() -> None:
+    async def scenario() -> tuple[list[float], list[float]]:
+        shop, told = Workshop(), list[float]()
+        shop.queue.listen(lambda _: told.append(asyncio.get_running_loop().time()))
+        shop.script[key("a")].append(Outcome(again=30))
+        shop.queue.start()
+        shop.change(key("a"))
+        await asyncio.sleep(100)
+        return told, shop.times(key("a"))
+
+    assert run(scenario()) == ([0.0], [0.0, 30.0])
+
+
 def test_a_wake_comes_before_a_later_look_and_takes_its_place() -> None:
     assert play(Outcome(again=30), wakes=(0.0, 10.0)).times(key("a")) == [0.0, 10.0]
 
