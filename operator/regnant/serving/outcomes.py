@@ -40,7 +40,7 @@ class Sample:
         """Return the row to keep of a request, or nothing if it is not chosen."""
         if rows == 1 and self._threshold == _HASHES:
             return 0
-        if not rows:
+        if not rows or not self._threshold:
             return None
         digest = int.from_bytes(blake2b(request_id, digest_size=8).digest(), "big")
         # The threshold looks at the high bits, the remainder at the low ones.

@@ -19,8 +19,10 @@ from regnant.api.latency import BUCKETS, FIRST_MICROSECONDS, GROWTH
 if TYPE_CHECKING:
     from regnant.serving.messages import Request
 
-_BOUNDS: Final = tuple(1000 * FIRST_MICROSECONDS * GROWTH**bucket for bucket in range(BUCKETS - 1))
-"""The longest time of each bucket but the last, in nanoseconds."""
+_BOUNDS: Final = tuple(
+    int(1000 * FIRST_MICROSECONDS * GROWTH**bucket) for bucket in range(BUCKETS - 1)
+)
+"""The longest time of each bucket but the last, in whole nanoseconds, which compare faster."""
 # An enumeration's member costs more to look up than the whole of what is counted.
 _CLIENT_ERRORS: Final = HTTPStatus.BAD_REQUEST.value
 _SERVER_ERRORS: Final = HTTPStatus.INTERNAL_SERVER_ERROR.value
