@@ -10,4 +10,13 @@ here passes or fails; a goal that is missed is a row that says so.
     poller.py     how the time until an answer is taken
     readings.py   where memory, CPU and request counts are read
     report.py     medians, tables and the page
+
+What needs no cluster has a command of its own, and keeps the same rule:
+
+    evidence/     `python -m e2e.bench.evidence`: what the statistics find, and how often they err
+    router.py     `python -m e2e.bench.router`: a request through a router, and without one
+    outcomes.py   `python -m e2e.bench.outcomes`: a server's counts and outcomes, and without them
+    closed_loop.py, model_server.py, bare_router.py, deaf_server.py
+                  who asks, who answers, and the peers without what is measured
+    machine.py    the machine, its cores, and the CPU time of a process
 """

@@ -9,7 +9,6 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -22,7 +21,6 @@ from regnant.serving.settings import parse_settings
 from regnant.serving.statistics import Statistics
 
 if TYPE_CHECKING:
-    from regnant.serving.datatypes import Array
     from regnant.serving.messages import Request
     from regnant.serving.routes import Routes
     from regnant.serving.settings import Settings
@@ -38,9 +36,7 @@ class _DeafReports(Reports):
         super().__init__(routes.identity, told.outcomes)
         self.statistics = _DeafStatistics()
 
-    def inferred(
-        self, request: Request, rows: int, outputs: Mapping[str, Array], body: bytes
-    ) -> bool:
+    def inferred(self, *_heard: object, **_named: object) -> bool:
         """Keep nothing, and look at nothing."""
         return True
 
