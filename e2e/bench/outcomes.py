@@ -103,9 +103,9 @@ def _table(turns: Mapping[str, list[Turn]], asked: argparse.Namespace) -> Table:
         [_row(name, found, deaf) for name, found in turns.items()],
         f"{asked.starts} starts, each with {asked.rounds} rounds in which each server had a turn "
         f"of {asked.requests} requests, one at a time; medians of the turns, and of the "
-        "differences and ratios of a round. Two processes of one program differ by where luck puts them in "
-        "memory, so all are started anew. The model is a linear classifier of three numbers: the "
-        "rest of a request costs as little as it can.",
+        "differences and ratios of a round. Two processes of one program differ by where luck "
+        "puts them in memory, so all are started anew. The model is a linear classifier of three "
+        "numbers: the rest of a request costs as little as it can.",
     )
 
 
