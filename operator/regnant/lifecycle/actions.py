@@ -22,6 +22,8 @@ from regnant.manifests import names
 
 _BEFORE_VERIFIED = {Phase.PREPARING, Phase.VERIFYING}
 _COMPARING = {Phase.SHADOWING, Phase.SPLITTING}
+_ANSWERS_USERS = {Phase.SPLITTING, Phase.PROMOTING}
+"""The candidate answers some of them, or is about to answer all."""
 
 
 class _RefusedError(Exception):
@@ -101,13 +103,35 @@ def _abort(observed: Observed, action: Action, now: datetime) -> tuple[Step, str
     transition, current = _open(observed, action)
     if current is Phase.ROLLING_BACK:
         raise _RefusedError("its traffic is being taken back already")
+    if nowhere := _nowhere_to_return(observed, transition, current):
+        raise _RefusedError(nowhere)
     by = f" by {action.by}" if action.by else ""
     decided = Return(
         outcome="Aborted", reason="Aborted", message=f"a person aborted it{by}", decided_at=now
     )
-    if current is Phase.WATCHING and not observed.server(observed.service.status.previous).ready:
-        raise _RefusedError("the former version has no ready server to return to")
     return turn_back(observed, transition, decided), "its traffic is taken back"
+
+
+def _nowhere_to_return(observed: Observed, transition: Transition, current: Phase) -> str:
+    """Why the traffic is not taken back: who would get it cannot answer; empty where it can.
+
+    Before the first step of weight the candidate answers nobody and stands in for nobody, so that
+    an abort takes no answer from users, however the champion is. Nor does it where both are down.
+    """
+    status, spec = observed.service.status, observed.service.spec
+    if current is Phase.WATCHING:
+        ready = observed.server(status.previous).ready
+        return "" if ready else "the former version has no ready server to return to"
+    if current not in _ANSWERS_USERS or status.champion is None:
+        return ""
+    if not observed.is_down(status.champion) or observed.is_down(transition.to):
+        return ""
+    gone = "the champion has no ready server to return to, and the candidate has"
+    if current is Phase.PROMOTING:
+        return f"{gone}; wait for the champion, or let the candidate take over"
+    if spec.pins_another(transition.to.version):
+        return f"{gone}; wait for the champion, or pin the candidate by spec.champion"
+    return f"{gone}; wait for the champion, or `regnant promote --full` the candidate"
 
 
 def _pause(observed: Observed, action: Action) -> tuple[Step, str]:

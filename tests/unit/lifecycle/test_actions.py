@@ -5,8 +5,16 @@ from __future__ import annotations
 import pytest
 
 from regnant.api.actions import ANNOTATION
+from regnant.lifecycle import serving_plan
 from regnant.lifecycle.serving_state import ServerHealth
-from tests.unit.lifecycle.test_shadow_and_steps import comparing_world, pause, prove
+from regnant.manifests.routing import Routing
+from tests.unit.lifecycle.test_shadow_and_steps import (
+    SHADOW,
+    STEPS,
+    comparing_world,
+    pause,
+    prove,
+)
 from tests.unit.lifecycle.worlds import ServiceWorld, digest, serving_world
 
 
@@ -14,6 +22,11 @@ def refusal(world: ServiceWorld) -> str:
     assert world.status.last_action
     assert world.status.last_action.outcome == "Refused"
     return world.status.last_action.message
+
+
+def routing(world: ServiceWorld) -> Routing:
+    """What the routers are asked to do."""
+    return serving_plan.routing(world.observe().service, world.status)
 
 
 def test_promote_opens_the_next_step_and_then_gives_everything() -> None:
@@ -140,6 +153,68 @@ def test_nobody_returns_to_a_broken_version(action: str) -> None:
     assert world.ask(action) == "Refused"
     assert "no ready server" in refusal(world)
     assert world.answering == digest("2")
+
+
+PINS = {"champion": {"version": 1}, "challenger": {"version": 2}}
+
+
+@pytest.mark.parametrize(
+    ("phase", "pins", "remedy"),
+    [
+        ("Splitting", {}, "or `regnant promote --full` the candidate"),
+        ("Splitting", PINS, "or pin the candidate by spec.champion"),
+        ("Promoting", {}, "or let the candidate take over"),
+    ],
+)
+def test_nobody_aborts_onto_a_champion_that_is_down(
+    phase: str, pins: dict[str, object], remedy: str
+) -> None:
+    """A rollback onto a primary that never started, with the healthy canary gone: Flagger 1898."""
+    world = serving_world(rollout={"steps": STEPS}, **pins)
+    world.add(2)
+    world.until("Splitting")
+    world.routers_follow = phase != "Promoting"
+    if phase == "Promoting":
+        world.ask("promoteFull")
+    before = routing(world)
+    world.down(digest("1"))
+    assert world.ask("abort") == "Refused"
+    assert refusal(world) == (
+        "the champion has no ready server to return to, and the candidate has; "
+        f"wait for the champion, {remedy}"
+    )
+    assert routing(world) == before
+    assert len(world.deployed) == 2
+    world.health.clear()
+    assert world.ask("abort") == "Done"
+
+
+def test_a_champion_that_answers_is_returned_to_whatever_its_kubelet_says() -> None:
+    world = comparing_world()
+    world.down(digest("1"))
+    world.heard.add(digest("1"))
+    assert world.ask("abort") == "Done"
+
+
+def test_where_both_are_down_a_rollout_may_be_aborted() -> None:
+    world = comparing_world()
+    world.down(digest("1"))
+    world.down(digest("2"))
+    assert world.ask("abort") == "Done"
+
+
+@pytest.mark.parametrize("phase", ["Preparing", "Verifying", "Shadowing"])
+def test_a_candidate_that_answers_nobody_may_be_aborted_beside_a_dead_champion(phase: str) -> None:
+    """It stands in for nobody either, so that users lose nothing by it."""
+    world = serving_world(rollout={"shadow": SHADOW, "paused": phase == "Verifying"})
+    world.add(2)
+    world.until(phase)
+    world.down(digest("1"))
+    now = routing(world)
+    assert (now.champion, now.fallback, now.weight) == (digest("1"), "", 0)
+    assert world.ask("abort") == "Done"
+    world.run()
+    assert [(one.version, one.reason) for one in world.status.rejected] == [(2, "Aborted")]
 
 
 def test_an_aborted_version_may_try_again_when_a_person_says_so() -> None:
