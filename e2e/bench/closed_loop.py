@@ -46,6 +46,8 @@ class Load:
     """The open connections to one target."""
 
     def __init__(self, target: Target, askers: Sequence[_Asker]) -> None:
+        self.asked = 0
+        """How many requests were sent, those before a turn among them."""
         self._target = target
         self._askers = askers
 
@@ -76,6 +78,7 @@ class Load:
     async def _ask(self, requests: int) -> list[int]:
         """Let every connection ask its part; at least once."""
         each = max(1, requests // len(self._askers))
+        self.asked += each * len(self._askers)
         times = await asyncio.gather(*(asker.ask(each) for asker in self._askers))
         return [one for of_one in times for one in of_one]
 

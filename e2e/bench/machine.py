@@ -40,10 +40,11 @@ def busy(load: Sequence[float]) -> str:
 
 def circumstances(command: str, load: Sequence[float]) -> str:
     """When, of what, on what and by what something was measured on this machine alone."""
+    ahead = "chrt --rr 1 " if os.sched_getscheduler(0) == os.SCHED_RR else ""
     return (
         f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit()}, on {os.cpu_count()} "
         f"CPUs ({processor()}), load average {load[0]:.1f} before and {load[1]:.1f} after"
-        f"{busy(load)}: `{command}`"
+        f"{busy(load)}: `{ahead}{command}`"
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,25 +39,40 @@ _DIRECT, _BARE = "no router", "Envoy with no configuration but a route"
 _PLAIN, _STAND_IN = "router", "router, another version stands by"
 _SPLIT, _SHADOW = "router, split in halves by a header", "router, copies of all to a challenger"
 _CONNECTIONS = (1, 8)
+_CORES = {
+    False: "the core of the load and of the champion's server",
+    True: "a core of their own",
+}
 
 
 @dataclass(frozen=True)
 class Place:
-    """The processes that are there throughout."""
+    """Where everything runs."""
 
     directory: Path
+    core: int
+    """The load's, and the champion's server's."""
+    challenger_core: int
+    router_core: int
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Who answers."""
+
     champion: Target
     challenger: Target
     routing: Routing
-    router_core: int
 
 
 def main() -> int:
     """Measure on this machine, print, and put it into docs/benchmarks.md."""
     asked = _arguments()
     load = [os.getloadavg()[0]]
-    with TemporaryDirectory(prefix="regnant-bench-") as directory, on_core(cores()[0]):
-        tables = uvloop.run(_measure(Path(directory), asked))
+    here, other = cores()
+    with TemporaryDirectory(prefix="regnant-bench-") as directory, on_core(here):
+        place = Place(Path(directory), here, other, other if asked.apart else here)
+        tables = uvloop.run(_measure(place, asked))
     load.append(os.getloadavg()[0])
     apart = " --apart" if asked.apart else ""
     command = f"python -m e2e.bench.router --rounds={asked.rounds} --requests={asked.requests}"
@@ -70,44 +85,44 @@ def main() -> int:
     return 0
 
 
-async def _measure(directory: Path, asked: argparse.Namespace) -> list[Table]:
+async def _measure(place: Place, asked: argparse.Namespace) -> list[Table]:
     tables = []
-    with ExitStack() as servers:
-        place = _start(directory, servers, cores()[1 if asked.apart else 0])
-        async with _targets(place) as targets:
+    with ExitStack() as stack:
+        servers = _start(place, stack)
+        async with _targets(place, servers) as targets:
             for connections in _CONNECTIONS:
                 loads = {
                     name: await Load.open(target, connections, requests(with_ids=False))
                     for name, target in targets.items()
                 }
-                before = await _copies(place.challenger)
+                before = await _copies(servers.challenger)
                 turns = await in_turns(loads, asked.rounds, asked.requests)
-                copied = await _copies(place.challenger) - before
+                copied = await _copies(servers.challenger) - before
                 for one in loads.values():
                     one.close()
-                tables.append(_table(connections, turns, copied, asked))
+                share = f"{copied:,} of {loads[_SHADOW].asked:,}"
+                tables.append(_table(connections, turns, share, asked))
     return tables
 
 
-def _start(directory: Path, servers: ExitStack, router_core: int) -> Place:
+def _start(place: Place, stack: ExitStack) -> Servers:
     """Start both servers."""
-    first, last = cores()
-    one = classifier_bundle(directory / "champion")
-    two = classifier_bundle(directory / "challenger", weight=2.0)
-    champion = servers.enter_context(model_server(one, first))
-    challenger = servers.enter_context(model_server(two, last))
+    one = classifier_bundle(place.directory / "champion")
+    two = classifier_bundle(place.directory / "challenger", weight=2.0)
+    champion = stack.enter_context(model_server(one, place.core))
+    challenger = stack.enter_context(model_server(two, place.challenger_core))
     variants = (
         Variant(LOOPBACK, VERSION, one.digest, champion.port),
         Variant(LOOPBACK, VERSION, two.digest, challenger.port),
     )
     routing = Routing(MODEL_NAME, "default", MODEL_NAME, variants, one.digest)
-    return Place(directory, champion, challenger, routing, router_core)
+    return Servers(champion, challenger, routing)
 
 
 @asynccontextmanager
-async def _targets(place: Place) -> AsyncIterator[Mapping[str, Target]]:
+async def _targets(place: Place, servers: Servers) -> AsyncIterator[Mapping[str, Target]]:
     """Start a router for each way that users are answered."""
-    plain, challenger = place.routing, place.routing.variants[1].digest
+    plain, challenger = servers.routing, servers.routing.variants[1].digest
     compared = replace(plain, challenger=challenger)
     ways = {
         _PLAIN: plain,
@@ -117,8 +132,8 @@ async def _targets(place: Place) -> AsyncIterator[Mapping[str, Target]]:
     }
     async with AsyncExitStack() as routers:
         with on_core(place.router_core):
-            bare = await routers.enter_async_context(bare_router(place.directory, place.champion))
-            found = {_DIRECT: place.champion, _BARE: bare}
+            bare = await routers.enter_async_context(bare_router(place.directory, servers.champion))
+            found = {_DIRECT: servers.champion, _BARE: bare}
             for number, (name, routing) in enumerate(ways.items()):
                 path = place.directory / str(number) / "config"
                 router = await routers.enter_async_context(running_router(path, routing))
@@ -136,59 +151,47 @@ async def _copies(challenger: Target) -> int:
 
 
 def _table(
-    connections: int, turns: Mapping[str, list[Turn]], copied: int, asked: argparse.Namespace
+    connections: int, turns: Mapping[str, list[Turn]], copied: str, asked: argparse.Namespace
 ) -> Table:
-    direct = turns[_DIRECT]
-    rows = [
-        [
-            name,
-            *(["", ""] if name == _DIRECT else Sample.of(one.cpu for one in found).cells(0, "us")),
-            f"{Sample.of(one.p50 for one in found).median:.0f} us",
-            f"{Sample.of(one.p99 for one in found).median:.0f} us",
-            "" if name == _DIRECT else f"{_beyond(found, direct):+.0f} us",
-            _verdict(name, found, direct, connections),
-        ]
-        for name, found in turns.items()
-    ]
-    sent = asked.rounds * asked.requests
-    each = "one request at a time" if connections == 1 else f"{connections} requests at a time"
-    core = (
-        "a core of their own" if asked.apart else "the core of the load and the champion's server"
-    )
+    alone = connections == 1
+    each = "one request at a time" if alone else f"{connections} requests at a time"
     return Table(
         f"A request through a router, {each}",
-        ["", "the router's CPU time", "spread", "p50", "p99", "p50 beyond no router", "goal"],
-        rows,
+        ["", "the router's CPU time", "ratio", "p50", "p99", "p50 beyond no router", "goal"],
+        [_row(name, turns, connections) for name in turns],
         f"{asked.rounds} rounds in which each had a turn of {asked.requests} requests; medians of "
-        "the turns, and for what is beyond no router the median of the differences of a round. "
-        f"The routers had {core}, the challenger's server the other one. Of {sent:,} requests "
-        f"that were to be copied the challenger answered {copied:,}, and those of each turn's "
-        "beginning, which are not counted; over 16 under way, copies are dropped.",
+        "the turns, and of the ratios to Envoy with nothing but a route and the differences to no "
+        f"router in a round. {'' if alone else 'Requests wait for one another here. '}The routers "
+        f"had {_CORES[asked.apart]}, the challenger's server the other one. Copies that it "
+        f"answered: {copied} requests; over 16 under way, copies are dropped.",
     )
 
 
-def _beyond(found: list[Turn], direct: list[Turn]) -> float:
-    return Sample.of(
-        ours.p50 - without.p50 for ours, without in zip(found, direct, strict=True)
-    ).median
+def _row(name: str, turns: Mapping[str, list[Turn]], connections: int) -> list[str]:
+    found, bare, direct = turns[name], turns[_BARE], turns[_DIRECT]
+    p50 = f"{_median(one.p50 for one in found):.0f} us"
+    p99 = f"{_median(one.p99 for one in found):.0f} us"
+    if name == _DIRECT:
+        return [name, "", "", p50, p99, "", ""]
+    cpu = _median(one.cpu for one in found)
+    ratio = _median(ours.cpu / peer.cpu for ours, peer in zip(found, bare, strict=True))
+    beyond = _median(ours.p50 - without.p50 for ours, without in zip(found, direct, strict=True))
+    goal = ""
+    if name != _BARE:
+        goal = f"CPU at most {GOAL_CPU:.0f} us: {verdict(cpu, GOAL_CPU)}"
+        if connections == 1:
+            goal += f"; p50 at most {GOAL_P50:+.0f} us: {verdict(beyond, GOAL_P50)}"
+    return [name, f"{cpu:.0f} us", f"{ratio:.2f}", p50, p99, f"{beyond:+.0f} us", goal]
 
 
-def _verdict(name: str, found: list[Turn], direct: list[Turn], connections: int) -> str:
-    """Both goals for a router of ours; with more requests than one at a time, they wait in line."""
-    if name in (_DIRECT, _BARE):
-        return ""
-    cpu = Sample.of(one.cpu for one in found).median
-    words = [f"CPU at most {GOAL_CPU:.0f} us: {verdict(cpu, GOAL_CPU)}"]
-    if connections == 1:
-        late = verdict(_beyond(found, direct), GOAL_P50)
-        words.append(f"p50 at most {GOAL_P50:+.0f} us: {late}")
-    return "; ".join(words)
+def _median(values: Iterable[float]) -> float:
+    return Sample.of(values).median
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m e2e.bench.router", description=__doc__)
     add = parser.add_argument
-    add("--rounds", type=int, default=40, help="how many turns each gets")
+    add("--rounds", type=int, default=30, help="how many turns each gets")
     add("--requests", type=int, default=1_000, help="how many requests are in a turn")
     add("--apart", action="store_true", help="give the routers a core of their own")
     add("--write", action="store_true", help="put the tables into docs/benchmarks.md")
