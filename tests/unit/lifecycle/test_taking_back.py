@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 
 from regnant.lifecycle import serving_plan
+from regnant.lifecycle.inference_service import DRAIN
 from regnant.lifecycle.serving_state import ServerHealth
 from regnant.manifests import names
 from regnant.manifests.routing import Routing
@@ -51,3 +52,44 @@ def test_after_an_abort_no_route_names_the_candidate_again() -> None:
     assert roles == {(digest("1"), "", "", 0, 0)}
     changes = sum(before.revision != after.revision for before, after in itertools.pairwise(asked))
     assert changes == 1, "its servers are forgotten, and that is all"
+
+
+def without_routers(world: ServiceWorld) -> None:
+    """Let much more time pass than last answers need, while no router takes up what was asked."""
+    for _ in range(3):
+        world.step(seconds=DRAIN.total_seconds())
+        assert world.status.phase == "RollingBack"
+        assert has_servers(world, 2), "a router still sends users there"
+
+
+def with_routers_again(world: ServiceWorld) -> None:
+    """Let the routers follow; the servers go when the last answers are out, and not before."""
+    world.routers_follow = True
+    world.follow()
+    world.step(seconds=DRAIN.total_seconds())
+    assert has_servers(world, 2)
+    world.step(seconds=DRAIN.total_seconds() - 1)
+    assert has_servers(world, 2)
+    world.step(seconds=1)
+    assert not has_servers(world, 2)
+
+
+def test_an_aborted_candidate_keeps_its_servers_until_no_router_sends_to_it() -> None:
+    """One that is scaled down while routers still send to it: Argo Rollouts 4390."""
+    world = comparing_world()
+    world.routers_follow = False
+    assert world.ask("abort") == "Done"
+    without_routers(world)
+    with_routers_again(world)
+
+
+def test_a_superseded_candidate_keeps_its_servers_until_no_router_sends_to_it() -> None:
+    """The same where a newer version takes its place: Argo Rollouts 4390."""
+    world = comparing_world(onNewVersion="Supersede")
+    world.routers_follow = False
+    world.add(3)
+    world.step(seconds=1)
+    assert not has_servers(world, 3)
+    without_routers(world)
+    with_routers_again(world)
+    assert has_servers(world, 3)
