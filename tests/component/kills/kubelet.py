@@ -100,8 +100,8 @@ class Kubelet:
         self._addresses[name] = address
         await self._bring_configuration(made)
         ready = {"podIP": address, "conditions": [{"type": "Ready", "status": "True"}]}
-        head = {"name": name, "namespace": self._service.namespace}
-        manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": head, "status": ready}
+        named = {"name": name, "namespace": self._service.namespace}
+        manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": named, "status": ready}
         await self._cluster.apply(manifest, subresource="status")
 
     async def _bring_configuration(self, pod: Manifest) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -56,6 +56,10 @@ class RouterDoor(RouterStandIn):
             "stats": [{"name": name, "value": str(count)} for name, count in counts.items()],
             "health_status": {},
         }
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Page = Callable[[RouterDoor, web.Request], Awaitable[web.Response]]
 
 
 class Network:
@@ -126,12 +130,11 @@ async def network() -> AsyncIterator[Network]:
     runners = [web.AppRunner(one, access_log=None) for one in (routers, servers)]
     made = Network(*runners)
 
-    def ask(name: str) -> Any:
+    def ask(page: Page) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
             door = made.doors[_asked(request)]
             door.bring_up_to_date()
-            response: web.StreamResponse = await getattr(door, name)(request)
-            return response
+            return await page(door, request)
 
         return answer
 
@@ -145,11 +148,11 @@ async def network() -> AsyncIterator[Network]:
         traffic.change()
         return pod.page(int(request.query["after"]))
 
-    routers.router.add_get("/envoy/discovery", ask("discovery"))
-    routers.router.add_get("/envoy/clusters", ask("tries"))
-    routers.router.add_get("/regnant/v1/golden", ask("golden"))
-    routers.router.add_get("/v2/models/{model}", ask("metadata"))
-    routers.router.add_post("/v2/models/{model}/infer", ask("infer"))
+    routers.router.add_get("/envoy/discovery", ask(RouterDoor.discovery))
+    routers.router.add_get("/envoy/clusters", ask(RouterDoor.tries))
+    routers.router.add_get("/regnant/v1/golden", ask(RouterDoor.golden))
+    routers.router.add_get("/v2/models/{model}", ask(RouterDoor.metadata))
+    routers.router.add_post("/v2/models/{model}/infer", ask(RouterDoor.infer))
     servers.router.add_get(STATISTICS, statistics)
     servers.router.add_get(OUTCOMES, outcomes)
     for runner in runners:

@@ -186,7 +186,7 @@ async def _until(condition: Callable[[], Awaitable[bool]]) -> bool:
         async with asyncio.timeout(_LONGEST):
             # What the API server holds can only be asked.
             while not await condition():  # noqa: ASYNC110
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(0.5)
     except TimeoutError:
         return False
     return True

@@ -11,6 +11,7 @@ A rejection differs from a promotion from the first step on, so its deaths begin
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,6 +24,8 @@ from tests.component.kills.network import network
 from tests.component.kills.proxy import Kill, Moment
 from tests.component.kills.record import differences
 from tests.component.kills.rollouts import PROMOTED, REJECTED, Run, Scenario, Stand, stand
+
+logger = logging.getLogger(__name__)
 
 STANDS = 8
 """How many operators are at work at a time; most of a run is waiting."""
@@ -84,8 +87,10 @@ async def with_each_death(
 
     async def work(one: Stand) -> None:
         for scenario, kill in waiting:
-            expected = undisturbed[scenario].state
-            runs[scenario, kill] = await one.run(scenario, kill, expected)
+            expected = undisturbed[scenario]
+            run = runs[scenario, kill] = await one.run(scenario, kill, expected.state)
+            faults = faults_of(run, expected)
+            logger.info("%s, %s (%s): %s", scenario.name, kill, run.victim, faults or "the same")
 
     async with asyncio.TaskGroup() as workers:
         for one in stands:
