@@ -93,3 +93,20 @@ def test_a_superseded_candidate_keeps_its_servers_until_no_router_sends_to_it() 
     without_routers(world)
     with_routers_again(world)
     assert has_servers(world, 3)
+
+
+def test_an_abort_ends_a_full_promotion_that_no_router_takes_up() -> None:
+    """An abort that is ignored once a full promotion waits: Argo Rollouts 4461."""
+    world = comparing_world()
+    world.routers_follow = False
+    assert world.ask("promoteFull") == "Done"
+    world.run()
+    assert world.status.phase == "Promoting"
+    assert world.ask("abort") == "Done"
+    assert world.answering == digest("1")
+    world.routers_follow = True
+    world.follow()
+    world.settle()
+    assert (world.answering, world.weight) == (digest("1"), 0)
+    assert [(one.version, one.reason) for one in world.status.rejected] == [(2, "Aborted")]
+    assert not has_servers(world, 2)
