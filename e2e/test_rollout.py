@@ -4,8 +4,9 @@ One rollout goes through everything (shadow, two steps, promotion, watch) under 
 that runs over the whole of it; each test reads one claim from what was recorded. Then users are
 tied to versions, by a header and by a cookie, and a version that was promoted loses its servers.
 
-What went wrong for others is held here by name: errors when the promotion flips selectors (Argo
-Rollouts 4710), traffic sent to servers that are not ready or already gone (Flagger 1898).
+What went wrong for others is held here by name: a storm of 503s at the promotion, as the stable
+version is gone while proxies still send to it (Argo Rollouts 4710); a rollback onto a primary that
+never started, with the healthy canary removed (Flagger 1898).
 """
 
 from __future__ import annotations

@@ -7,8 +7,9 @@ test counts what became of their requests.
 What went wrong for others is held here by name: an abort after a full promotion that cannot come
 about is done (Argo Rollouts 4461); an aborted version can be tried again (3120); a candidate that a
 newer one supersedes keeps its servers until no router sends to it (4390); evidence that does not
-suffice never promotes (3850); a candidate that fails while a person is waited for is cut off
-(Flagger 1801); nobody need edit a spec that stands in git to promote or to go back (1814).
+suffice promotes only where the user said so, by `onInconclusive: Promote` (3850); a candidate that
+fails while a person is waited for is cut off (Flagger 1801); nobody need edit a spec that stands in
+git to promote or to go back (1814).
 """
 
 from __future__ import annotations

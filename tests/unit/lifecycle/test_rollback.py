@@ -30,6 +30,7 @@ def test_a_champion_that_dies_in_the_watch_gives_the_traffic_back() -> None:
 
 
 def test_a_broken_former_version_is_never_rolled_back_onto() -> None:
+    """A rollback onto a primary that never started, with the healthy canary gone: Flagger 1898."""
     world = watching_world()
     world.down(digest("1"))
     world.down(digest("2"), Fault("Crashed", "exit code 1", restarts=2))

@@ -332,6 +332,7 @@ def test_a_manual_step_waits_for_a_person() -> None:
 def test_the_user_says_what_becomes_of_too_little_evidence(
     policy: str, phase: str, weight: int
 ) -> None:
+    """Inconclusive, and promoted nevertheless, though nobody had said so: Argo Rollouts 3850."""
     steps = [STEPS[0] | {"maxDuration": "20s"}, STEPS[1]]
     world = comparing_world(steps=steps, onInconclusive=policy)
     world.serve(champion=(9, 0), challenger=(1, 0), seconds=25)
