@@ -6,12 +6,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import groupby
 from typing import Any
 
 from regnant.api.meta import Kind
 from regnant.cluster.client import Cluster
+from regnant.cluster.errors import UnavailableError
 from regnant.cluster.kinds import Manifest, Ref, collection
 from regnant.cluster.transport import Request
 from regnant.manifests import names
@@ -77,20 +78,22 @@ async def recording(cluster: Cluster, made: Manifest) -> AsyncIterator[Record]:
 
 
 async def _follow(cluster: Cluster, head: Manifest, record: Record) -> None:
-    query = [
-        ("watch", "true"),
-        # A bookmark a minute keeps a silent watch from being given up.
-        ("allowWatchBookmarks", "true"),
-        ("resourceVersion", head["resourceVersion"]),
-        ("fieldSelector", f"metadata.name={head['name']}"),
-    ]
+    """Take in every status; a watch that is given up because nothing came goes on where it was."""
     path = collection(Kind.INFERENCE_SERVICE.value).path(head["namespace"])
-    async with cluster.transport.lines(Request("GET", path, query)) as lines:
-        async for line in lines:
-            event = json.loads(line)
-            assert event["type"] in {"MODIFIED", "DELETED", "BOOKMARK"}, event
-            if event["type"] != "BOOKMARK":
-                record.statuses.append(event["object"].get("status", {}))
+    version = head["resourceVersion"]
+    while True:
+        query = [
+            ("watch", "true"),
+            ("resourceVersion", version),
+            ("fieldSelector", f"metadata.name={head['name']}"),
+        ]
+        with suppress(UnavailableError):
+            async with cluster.transport.lines(Request("GET", path, query)) as lines:
+                async for line in lines:
+                    event = json.loads(line)
+                    assert event["type"] == "MODIFIED", event
+                    version = event["object"]["metadata"]["resourceVersion"]
+                    record.statuses.append(event["object"].get("status", {}))
 
 
 async def state(cluster: Cluster, service: Ref, subject: str) -> Manifest:
