@@ -61,7 +61,7 @@ component: venv ## Tests against a real API server, without a node (K=pattern ch
 
 .PHONY: e2e
 e2e: up ## Tests on the full cluster (K=pattern chooses)
-	@$(PYTEST) e2e --timeout=900 $(if $(K),-k "$(K)")
+	@$(PYTEST) e2e --timeout=900 --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=15 $(if $(K),-k "$(K)")
 
 .PHONY: coverage
 coverage: venv ## What unit and component tests together covered, held to its limits

@@ -1,7 +1,8 @@
 """What every end-to-end test gets: the cluster, a namespace of its own, the operator, and the dump.
 
 The operator is installed once a session, by the chart, as a user would: release `regnant` in
-namespace `regnant-system`, working in all namespaces. A test that fails leaves objects, Events and
+namespace `regnant-system`, working in all namespaces. Modules run side by side, but for those that
+are marked `exclusive`. A test that fails leaves objects, Events and
 logs of its namespaces and of the operator in e2e/artifacts/TEST/.
 """
 
@@ -14,6 +15,7 @@ import pytest
 from e2e.harness import Cluster
 from e2e.installation import Installation, install
 from e2e.namespaces import Namespaces
+from e2e.turns import alone, installing, side_by_side
 
 _OUTCOMES: pytest.StashKey[dict[str, pytest.TestReport]] = pytest.StashKey()
 
@@ -28,6 +30,18 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the modules that run alone last, so that the others need not wait for them."""
+    items.sort(key=_is_exclusive)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def turn(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The module's turn on the cluster: alone, or beside others."""
+    with alone() if _is_exclusive(request.node) else side_by_side():
+        yield
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
     """The cluster of this run."""
@@ -37,7 +51,8 @@ def cluster() -> Cluster:
 @pytest.fixture(scope="session")
 def regnant(cluster: Cluster) -> Installation:
     """The operator, installed and ready; it stays after the tests, for the next run."""
-    return install(cluster)
+    with installing():
+        return install(cluster)
 
 
 @pytest.fixture
@@ -67,3 +82,7 @@ def shared_namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterat
     if request.session.testsfailed > failed_before:
         namespaces.dump("a test of this module failed")
     namespaces.delete()
+
+
+def _is_exclusive(node: pytest.Item | pytest.Module) -> bool:
+    return node.get_closest_marker("exclusive") is not None

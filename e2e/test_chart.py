@@ -25,6 +25,7 @@ from e2e.installation import Installation, install
 from e2e.namespaces import Namespaces
 from e2e.traffic import Users
 
+pytestmark = pytest.mark.exclusive
 EXAMPLES = CHECKOUT / "docs" / "examples"
 REQUEST = {
     "inputs": [{"name": "features", "datatype": "FP64", "shape": [1, 30], "data": [1.0] * 30}]

@@ -17,6 +17,8 @@ from e2e.harness import Cluster, Manifest
 from e2e.installation import Installation
 from e2e.serving import ROUTERS, SERVERS, Service, shared_namespace
 
+pytestmark = pytest.mark.exclusive
+
 
 @dataclass(frozen=True)
 class World:

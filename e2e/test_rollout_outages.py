@@ -22,6 +22,7 @@ from e2e.installation import Installation
 from e2e.rollouts import WIDE_LIMITS, Contest, contest, shadow, step
 from e2e.serving import ROUTERS, Load
 
+pytestmark = pytest.mark.exclusive
 PHASES = ("Preparing", "Verifying", "Shadowing", "Splitting", "Promoting", "Watching")
 ROLLOUT: Manifest = {
     "limits": WIDE_LIMITS,

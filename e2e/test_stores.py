@@ -23,6 +23,7 @@ from e2e.pipelines import (
 from e2e.serving import Asker, Service
 from e2e.stores import NO_VALUES, OwnStore
 
+pytestmark = pytest.mark.exclusive
 DIGITS = classification("sklearn://digits")
 QUICK = sklearn("tree.DecisionTreeClassifier", max_depth=1)
 PATIENCE = 240
