@@ -6,6 +6,7 @@ users' answers, weights, phases and evidence from the status.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -66,8 +67,9 @@ def _story(story: Story, top: float) -> str:
         Panel(top + _HEAD + _GAP + row * (_PLOT + _GAP), _PLOT, story.end - story.begin, 0, 100)
         for row in range(_PANELS)
     ]
-    latency = replace(panels[1], low=1.0, high=1000.0, logarithmic=True)
-    failures = replace(panels[2], high=max(10.0, 1.15 * max(_failing(story).values(), default=0)))
+    latency = replace(panels[1], low=0.5, high=_slowest(story), logarithmic=True)
+    most = max(_failing(story).values(), default=0.0)
+    failures = replace(panels[2], high=max(10.0, 10.0 * math.ceil(most / 10)))
     evidence = replace(panels[3], low=-10.0, high=20.0)
     return "\n".join(
         [
@@ -148,7 +150,7 @@ def _reigning(story: Story, decided: list[tuple[float, float]]) -> list[tuple[fl
 
 def _times(story: Story, panel: Panel) -> str:
     """How long users waited, by who answered them."""
-    ticks = [(1, "1"), (10, "10"), (100, "100"), (1000, "1,000")]
+    ticks = [(float(value), f"{value:,}") for value in (1, 10, 100, 1000) if value <= panel.high]
     parts = [panel.frame("Answering time, ms", ticks)]
     for version, colour in _LINES.items():
         for part, extra in ((0.5, ""), (0.99, 'stroke-opacity="0.5" stroke-dasharray="2 2"')):
@@ -156,6 +158,12 @@ def _times(story: Story, panel: Panel) -> str:
     parts.append(panel.beside(0, "\u2014  half within", DARK))
     parts.append(panel.beside(1, "\u00b7\u00b7\u00b7  99 of 100 within", DARK))
     return "\n".join(parts)
+
+
+def _slowest(story: Story) -> float:
+    """Where the axis of times ends."""
+    late = 1000 * quantile((one.took for one in story.requests), 0.999)
+    return 100.0 if late < 100 else 1000.0  # noqa: PLR2004
 
 
 def _quantiles(story: Story, version: str, part: float) -> list[list[tuple[float, float]]]:
@@ -173,9 +181,9 @@ def _quantiles(story: Story, version: str, part: float) -> list[list[tuple[float
 def _failures(story: Story, panel: Panel) -> str:
     """What the challenger failed at, and what users had of it."""
     found = _failing(story)
-    peak = panel.high
+    half = round(panel.high / 2)
     title = "Requests that version 2 failed at, a second; version 1 answered them"
-    parts = [panel.frame(title, [(0, "0"), (peak / 2, f"{peak / 2:.0f}"), (peak, f"{peak:.0f}")])]
+    parts = [panel.frame(title, [(0, "0"), (half, f"{half}"), (2 * half, f"{2 * half}")])]
     parts += [panel.bar(at, _WINDOW, count, SECOND) for at, count in found.items()]
     users = sum(one.failed for one in story.requests)
     bold = 'font-weight="bold"'
@@ -191,7 +199,7 @@ def _failures(story: Story, panel: Panel) -> str:
 def _cut(story: Story, panel: Panel) -> str:
     """How soon after the first failure the challenger got nothing any more."""
     first, end = cutoffs.span(story.notes, story.requests, "2")
-    words = f"first failure to weight 0: {end - first:.1f} s"
+    words = f"weight 0 after {end - first:.1f} s"
     x, y = panel.x(first - story.begin), panel.top + 14
     return text(x - 10, y, words, SECOND, 'text-anchor="end" font-weight="bold"')
 
@@ -221,23 +229,22 @@ def _evidence(story: Story, panel: Panel) -> str:
         limit, end = readings[-1].limit, story.end - story.begin
         parts.append(panel.line([(0, limit), (end, limit)], LIMIT, 'stroke-dasharray="6 4"'))
         parts.append(panel.beside(0, f"- -  limit: {limit:g} points", LIMIT))
-    parts.append(panel.beside(1, "\u25a0  the truth is in here", DARK))
+    parts.append(panel.beside(1, "\u25a0  holds the truth", DARK))
     parts.append(panel.beside(2, "below: Pass, above: Fail", SOFT))
     return "\n".join(parts)
 
 
 def _verdict(panel: Panel, readings: Sequence[Reading]) -> Iterator[str]:
-    """A dot and a word where a stage's verdict was reached."""
-    known = [one for one in readings if one.verdict in {"Pass", "Fail"}]
+    """A dot and a word where a stage's verdict was reached; a failure is the last word."""
+    failed = [one for one in readings if one.verdict == "Fail"]
+    known = failed or [one for one in readings if one.verdict == "Pass"]
     if not known:
         return
     reached = known[0]
-    good = reached.verdict == "Pass"
-    colour = FIRST if good else SECOND
-    value = reached.high if good else reached.low
+    colour, value, shift = (SECOND, reached.low, -8) if failed else (FIRST, reached.high, 17)
     yield panel.dot(reached.at, value, colour)
     x, y = panel.x(reached.at), panel.y(value)
-    yield text(x, y - 8, reached.verdict, colour, 'text-anchor="middle" font-weight="bold"')
+    yield text(x + 2, y + shift, reached.verdict, colour, 'font-weight="bold"')
 
 
 def _readings(story: Story) -> Iterator[Reading]:
