@@ -7,7 +7,7 @@ every writing. So a writing that failed, or of which nobody knows, neither loses
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -76,6 +76,8 @@ class Seen:
     """What was counted and does not stand in the status yet."""
     heard: frozenset[str] = frozenset()
     """The digests of which a server answered."""
+    silent: Mapping[str, str] = field(default_factory=dict)
+    """Why a pod has not answered for a while, by its address."""
 
 
 class Counter:
@@ -109,12 +111,12 @@ class Counter:
             pairs=subject.shadowed,
             marks=self._ledger.marks(key, period),
         )
-        self._silence.notice(key, sample)
+        silent = self._silence.notice(key, sample)
         tally = self._ledger.add(
             key, period, sample, tolerance=subject.tolerance, shadowed=subject.shadowed
         )
         self._offers[key] = _Offer(period, written_at, tally)
-        return Seen(tally, frozenset(_heard(sample, champion, challenger)))
+        return Seen(tally, frozenset(_heard(sample, champion, challenger)), silent)
 
     def forget(self, key: Key) -> None:
         """Nothing is counted for this service any more."""

@@ -80,6 +80,7 @@ class InferenceServiceObserver:
             routers=health,
             tally=seen.tally,
             heard=seen.heard,
+            silent=seen.silent,
             obstacle=obstacle or refusal,
         )
         if lifecycle.wants_verification(observed):

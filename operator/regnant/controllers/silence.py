@@ -1,13 +1,15 @@
-"""Who has not answered the looks of a rollout for a while, said once in the log.
+"""Who has not answered the looks of a rollout for a while, said once in the log and in the status.
 
 A pod that misses one look costs nothing. One that misses all of them, as when a NetworkPolicy is
 in the way, leaves the rollout waiting for requests that are never counted. So it is named when the
-silent pods become others, and not at every look.
+silent pods become others, and not at every look: words that changed with each would be written to
+the API server each time.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from regnant.controllers.ledger import Sample
@@ -26,7 +28,8 @@ class _Missed:
 
     since: dict[str, float] = field(default_factory=dict)
     """When each pod that is missing now missed its first look."""
-    told: frozenset[str] = frozenset()
+    told: Mapping[str, str] = field(default_factory=dict)
+    """Why each silent pod was so when it was named, by its address."""
 
 
 class Silence:
@@ -35,28 +38,35 @@ class Silence:
     def __init__(self) -> None:
         self._missed: dict[Key, _Missed] = {}
 
-    def notice(self, key: Key, sample: Sample) -> None:
-        """Take in whom a look missed, and say it if others are silent than were."""
+    def notice(self, key: Key, sample: Sample) -> Mapping[str, str]:
+        """Take in whom a look missed, and say it if others are silent than were.
+
+        Returns:
+            Why each silent pod is so, by its address: the same until others are silent.
+        """
         missed = self._missed.setdefault(key, _Missed())
         missed.since = {pod: missed.since.get(pod, sample.began) for pod in sample.missing}
-        silent = frozenset(
-            pod for pod, since in missed.since.items() if sample.ended - since >= PATIENCE
-        )
-        if silent == missed.told:
-            return
+        silent = {
+            pod: sample.missing[pod]
+            for pod, since in sorted(missed.since.items())
+            if sample.ended - since >= PATIENCE
+        }
+        if silent.keys() == missed.told.keys():
+            return missed.told
         missed.told = silent
         if not silent:
             answered = key.log_fields() | {"reason": "PodsAnswer"}
             logger.info("%s: all pods that are asked answer again", key, extra=answered)
-            return
+            return silent
         logger.warning(
             "%s: no answer to the operator for %g s, so nothing is counted there: %s; "
             "it must reach port 8081 of routers and port 8080 of servers",
             key,
             PATIENCE,
-            _named({pod: sample.missing[pod] for pod in sorted(silent)}),
+            _named(silent),
             extra=key.log_fields() | {"reason": "PodsSilent"},
         )
+        return silent
 
     def forget(self, key: Key) -> None:
         """Nobody is asked for this service any more."""

@@ -100,6 +100,8 @@ class Observed:
     """What was counted in the current stage, or watch, and is not in the status yet."""
     heard: frozenset[str] = frozenset()
     """The digests whose servers, or one of them, answered the operator just now."""
+    silent: Mapping[str, str] = field(default_factory=dict)
+    """Why a pod whose counts are asked for has not answered for a while, by its address."""
     obstacle: Fault | None = None
     """What the cluster refused when the last decision was carried out."""
 

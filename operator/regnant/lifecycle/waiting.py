@@ -1,9 +1,12 @@
 """What a rollout waits for, in words for people: the answer to "why does nothing happen?".
 
-The words rest on what stands in the status, so that they change only when it does.
+The words rest on what stands in the status, and on what is seen to last, so that they change only
+when either does: the status is written whenever they do.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from regnant.api.inference_service import InferenceServiceStatus
 from regnant.api.model import format_duration
@@ -54,13 +57,24 @@ def _of_stage(observed: Observed, status: InferenceServiceStatus, transition: Tr
     if not stage.evidence.checks:
         missing = ["the first requests to be counted"]
     if missing:
-        return "; ".join([*missing, *_held(spec.rollout, stage)])
+        unheard = _unheard(observed.silent)
+        return "; ".join([*unheard, *missing, *_held(spec.rollout, stage)])
     if stage.needs_approval:
         return "a person: this step is manual; `regnant promote` goes on"
     is_last = transition.following(spec.rollout) is None
     if is_last and spec.pins_another(transition.to.version):
         return "the pin: spec.champion names another version; change or remove it to promote"
     return f"the least time of this stage, {format_duration(stage.asked.min_duration)}"
+
+
+def _unheard(silent: Mapping[str, str]) -> list[str]:
+    """That what is missing may be so because the operator does not reach who counts it."""
+    if not silent:
+        return []
+    pod, why = next(iter(silent.items()))
+    if len(silent) == 1:
+        return [f"a pod that does not answer the operator ({pod}: {why})"]
+    return [f"{len(silent)} pods that do not answer the operator ({pod}: {why}, and others)"]
 
 
 def _held(rollout: Rollout, stage: Stage) -> list[str]:

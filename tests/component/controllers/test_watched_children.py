@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from regnant.cluster.connection import Access, Kubeconfig
 from regnant.cluster.errors import UnavailableError
 from regnant.cluster.kinds import Manifest
 from regnant.cluster.transport import Request
+from regnant.controllers import silence
 from regnant.controllers.children import KINDS, TRUSTED, Children
 from regnant.controllers.metrics import ResourceMetrics
 from regnant.controllers.queue import Key, Requeue
@@ -177,8 +179,10 @@ class Listening(Operator):
 
 @pytest.fixture
 async def listening(
-    access: Kubeconfig, cluster: Cluster, namespace: str
+    access: Kubeconfig, cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Listening]:
+    # No server answers here; when that is said, and so written, would hang on the machine's speed.
+    monkeypatch.setattr(silence, "PATIENCE", math.inf)
     clock, listeners, woken = Clock(), list[Callable[[Key], None]](), list[Key]()
     async with (
         CountedCluster(access) as own,
@@ -208,6 +212,17 @@ async def splitting(operator: Operator) -> None:
         await operator.node.run()
         await operator.reconcile(SERVICE, "shop")
     assert "evidence" in (await operator.status(SERVICE, "shop"))["rollout"]["stage"]
+
+
+async def test_pods_that_do_not_answer_are_named_where_a_rollout_waits_for_requests(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await splitting(listening)
+    monkeypatch.setattr(silence, "PATIENCE", 0.0)
+    await listening.reconcile(SERVICE, "shop")
+    waits_for = (await listening.status(SERVICE, "shop"))["rollout"]["waitingFor"]
+    assert waits_for.startswith("a pod that does not answer the operator (127.0.0.1: ")
+    assert "); the first requests to be counted; " in waits_for
 
 
 async def test_a_look_at_an_open_rollout_that_nothing_woke_is_one_request(

@@ -71,6 +71,8 @@ class ServiceWorld:
     announced: list[Announcement] = field(default_factory=list)
     heard: set[str] = field(default_factory=set)
     """Digests whose servers answered the operator."""
+    silent: dict[str, str] = field(default_factory=dict)
+    """Why pods have not answered the operator for long, by their addresses."""
     slowest: timedelta = timedelta(0)
     """The longest that the champion took over an answer."""
     annotations: dict[str, str] = field(default_factory=dict)
@@ -98,6 +100,7 @@ class ServiceWorld:
             routers=RouterHealth(1, 1, (self.revision,)),
             tally=self.pending,
             heard=frozenset(self.heard),
+            silent=dict(self.silent),
         )
         if inference_service.wants_verification(observed) and self.status.rollout:
             tried = self.status.rollout.to.digest
