@@ -15,6 +15,7 @@ from e2e.harness import Cluster
 from e2e.installation import Installation
 from e2e.rollouts import Contest, contest
 
+pytestmark = pytest.mark.exclusive
 REQUESTS, PER_SECOND = 20_000, 250
 WEIGHT_SHIFTS = 20
 

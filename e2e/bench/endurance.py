@@ -10,12 +10,14 @@ import argparse
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 
 from e2e.bench.rollout.arena import arena
 from e2e.endurance import GRACE_SECONDS, SPEC, Endurance
 from e2e.harness import Cluster
 from e2e.installation import install
 from e2e.traffic import Outcome
+from e2e.turns import alone
 
 
 def main() -> int:
@@ -25,17 +27,23 @@ def main() -> int:
     if not cluster.is_local:
         print("this kills processes of the node; it runs on the cluster of this checkout alone")
         return 2
-    installation = install(cluster)
+    with alone():
+        installation = install(cluster)
+        with arena(installation, **SPEC) as contest:
+            contest.fill_stock(2)
+            endurance = Endurance(contest, installation, _teller())
+            outcome = endurance.run(requests=asked.requests, per_second=asked.per_second)
+    return _report(endurance, outcome, asked.requests)
+
+
+def _teller() -> Callable[[str], None]:
+    """Says what is done, and when."""
     began = time.monotonic()
 
     def tell(words: str) -> None:
         print(f"{time.monotonic() - began:7.1f} s  {words}", flush=True)
 
-    with arena(installation, **SPEC) as contest:
-        contest.fill_stock(2)
-        endurance = Endurance(contest, installation, tell)
-        outcome = endurance.run(requests=asked.requests, per_second=asked.per_second)
-    return _report(endurance, outcome, asked.requests)
+    return tell
 
 
 def _report(endurance: Endurance, outcome: Outcome, wanted: int) -> int:

@@ -13,6 +13,7 @@ from e2e.bench.rollout import cutoffs, picture, shifts, stories
 from e2e.cluster.settings import CHECKOUT
 from e2e.harness import Cluster
 from e2e.installation import install
+from e2e.turns import alone
 
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
 PICTURE = CHECKOUT / "docs" / "pictures" / "rollout.svg"
@@ -23,6 +24,11 @@ END = "<!-- measured: end of the rollouts -->"
 def main() -> int:
     """Measure on the cluster of this checkout, or on the one that KUBE_CONTEXT names."""
     asked = _arguments()
+    with alone():
+        return _measure(asked)
+
+
+def _measure(asked: argparse.Namespace) -> int:
     began, load = time.monotonic(), os.getloadavg()[0]
     installation = install(Cluster.from_environment())
     _say("Two rollouts, to be drawn")

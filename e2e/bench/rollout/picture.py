@@ -163,7 +163,7 @@ def _times(story: Story, panel: Panel) -> str:
 def _slowest(story: Story) -> float:
     """Where the axis of times ends."""
     late = 1000 * quantile((one.took for one in story.requests), 0.999)
-    return 100.0 if late < 100 else 1000.0  # noqa: PLR2004
+    return 100.0 if late < 100 else 1000.0
 
 
 def _quantiles(story: Story, version: str, part: float) -> list[list[tuple[float, float]]]:
