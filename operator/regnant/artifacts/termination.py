@@ -5,7 +5,8 @@ the container's termination log instead, which the kubelet copies into the pod's
 keeps 4,096 bytes of it, so a failure is shortened until it fits, and a result that does not fit is
 a programming error here rather than broken JSON in the operator.
 
-Only the standard library is imported: an init container that fails must be able to say so cheaply.
+Only the standard library and a number of the api's are imported: an init container that fails must
+be able to say so cheaply.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from regnant.api.exits import INPUT_AT_FAULT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-EXIT_INPUT: Final = 64
 EXIT_TRANSIENT: Final = 75
 LIMIT_BYTES: Final = 4096
 LOG_VARIABLE: Final = "REGNANT_TERMINATION_LOG"
@@ -44,7 +46,7 @@ class Failure(Exception):  # noqa: N818 - the root of what a container reports, 
     @property
     def exit_code(self) -> int:
         """Say by the exit code whether a retry can help."""
-        return EXIT_TRANSIENT if self.transient else EXIT_INPUT
+        return EXIT_TRANSIENT if self.transient else INPUT_AT_FAULT
 
 
 def log_path() -> Path:

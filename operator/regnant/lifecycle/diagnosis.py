@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from regnant.manifests.training_job import INPUT_AT_FAULT
+from regnant.api.exits import INPUT_AT_FAULT
 
 # What a status holds: a container's own words may be longer, or not be ours at all.
 _REASON = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from regnant.api import mounts
+from regnant.api.exits import INPUT_AT_FAULT
 from regnant.api.meta import ObjectRef
 from regnant.api.training_pipeline import TrainerContainer, TrainingPipelineSpec
 from regnant.manifests import names
@@ -30,7 +31,6 @@ from regnant.manifests.pods import (
     secret_volume,
 )
 
-INPUT_AT_FAULT = 64
 OUT_OF_MEMORY = 137
 TRAINER = "trainer"
 PACKER = "pack"

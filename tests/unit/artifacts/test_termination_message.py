@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regnant.api.exits import INPUT_AT_FAULT
 from regnant.artifacts.termination import (
-    EXIT_INPUT,
     EXIT_TRANSIENT,
     LIMIT_BYTES,
     Failure,
@@ -39,7 +39,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_fault_of_the_input_exits_with_64(log: Path) -> None:
-    assert write_failure(Wrong("x: wrong; use y"), stage="Training") == EXIT_INPUT == 64
+    assert write_failure(Wrong("x: wrong; use y"), stage="Training") == INPUT_AT_FAULT == 64
     assert json.loads(log.read_bytes()) == {
         "reason": "InvalidParameter",
         "message": "x: wrong; use y",
