@@ -120,7 +120,9 @@ ModelName = Annotated[
 
 VersionNumber = Annotated[int, Field(ge=1, le=999_999)]
 
-Text = Annotated[str, StringConstraints(max_length=1024)]
+MAX_TEXT = 1024
+"""As many characters of a sentence are kept."""
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 """A sentence for people; bounded, as it is kept in a status."""
 
 Reason = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=64)]

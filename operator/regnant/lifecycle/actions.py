@@ -13,6 +13,7 @@ from typing import assert_never
 
 from regnant.api.actions import Action, ActionResult, requested
 from regnant.api.inference_service import InferenceServiceStatus
+from regnant.api.model import MAX_TEXT
 from regnant.api.rollout_status import Return, Transition
 from regnant.lifecycle import comparing, serving_report
 from regnant.lifecycle.eligibility import rejected_digests
@@ -47,7 +48,7 @@ def answer(observed: Observed, now: datetime) -> Step | None:
             "id": action.id,
             "action": action.action,
             "outcome": outcome,
-            "message": words[:1024],
+            "message": words[:MAX_TEXT],
             "by": action.by,
             "at": now,
         }

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from regnant.api.inference_service import InferenceServiceStatus
+from regnant.api.model import MAX_TEXT
 from regnant.api.rollout_status import Evidence, Return, Stage, Transition
 from regnant.lifecycle import danger, serving_report, weighing
 from regnant.lifecycle.diagnosis import Fault
@@ -202,5 +203,5 @@ def _noted_now(transition: Transition, now: datetime) -> Transition:
 
 def _return(outcome: str, reason: str, message: str, now: datetime) -> Return:
     return Return.model_validate(
-        {"outcome": outcome, "reason": reason, "message": message[:1024], "decided_at": now}
+        {"outcome": outcome, "reason": reason, "message": message[:MAX_TEXT], "decided_at": now}
     )

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from regnant.api.exits import INPUT_AT_FAULT
+from regnant.api.model import MAX_TEXT
 
 # What a status holds: a container's own words may be longer, or not be ours at all.
 _REASON = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
-_LONGEST_MESSAGE = 1024
 _LONGEST_STAGE = 64
 
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
@@ -178,7 +178,7 @@ def _ended(name: str, ended: Mapping[str, Any], restarts: int) -> Fault:
     if said:
         return Fault(
             said["reason"],
-            said["message"][:_LONGEST_MESSAGE],
+            said["message"][:MAX_TEXT],
             final=code == INPUT_AT_FAULT,
             restarts=restarts,
             stage=said.get("stage", "")[:_LONGEST_STAGE],

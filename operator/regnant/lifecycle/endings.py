@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from regnant.api.inference_service import MAX_REJECTED, MAX_RETIRING, InferenceServiceStatus
+from regnant.api.model import MAX_TEXT
 from regnant.api.rollout_status import (
     MAX_HISTORY,
     Evidence,
@@ -28,7 +29,6 @@ from regnant.lifecycle.diagnosis import Fault
 from regnant.lifecycle.serving_state import Candidate, Observed
 from regnant.manifests import names
 
-_LONGEST = 1024
 _FAILED = {"Rejected", "RolledBack"}
 _REMEMBERED = {"Rejected", "RolledBack", "Aborted"}
 
@@ -100,7 +100,7 @@ def returned(observed: Observed, transition: Transition, back: Return, now: date
 def reject(observed: Observed, transition: Transition, fault: Fault, now: datetime) -> Step:
     """Turn a candidate down before any router knew it as more than a name."""
     status = observed.service.status
-    message = fault.message[:_LONGEST]
+    message = fault.message[:MAX_TEXT]
     update = {
         "rollout": None,
         "retiring": retiring(status, transition.to, now),
@@ -127,7 +127,7 @@ def reigned(
         digest=how.champion.digest,
         since=now,
         reason=how.reason,
-        message=how.message[:_LONGEST],
+        message=how.message[:MAX_TEXT],
         transition=transition.id,
         evidence=_readings(transition.watch or _compared(transition)),
     )
@@ -175,7 +175,7 @@ def _with_cause(observed: Observed, transition: Transition, back: Return) -> Ret
     fault = observed.server(transition.to).fault
     if fault is None or fault.message in back.message or back.outcome not in _FAILED:
         return back
-    message = f"{back.message}; {fault.message}"[:_LONGEST]
+    message = f"{back.message}; {fault.message}"[:MAX_TEXT]
     return back.model_copy(update={"message": message})
 
 

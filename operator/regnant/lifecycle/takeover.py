@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from regnant.api.model import MAX_TEXT
 from regnant.api.rollout_status import Counts, Evidence, Return, Transition
 from regnant.lifecycle import danger, serving_report, weighing
 from regnant.lifecycle.diagnosis import Fault
@@ -82,7 +83,7 @@ def _unhealthy(observed: Observed, transition: Transition) -> Fault:
 
 
 def _return(fault: Fault, now: datetime) -> Return:
-    return Return(decided_at=now, reason=fault.reason, message=fault.message[:1024])
+    return Return(decided_at=now, reason=fault.reason, message=fault.message[:MAX_TEXT])
 
 
 def _how(observed: Observed, transition: Transition) -> str:

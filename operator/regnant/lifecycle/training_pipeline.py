@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from regnant.api.meta import API_VERSION, Kind, settle
+from regnant.api.model import MAX_TEXT
 from regnant.api.model_version import GateResult, ModelVersionSpec, PipelineRef
 from regnant.api.resources import Resource, reference
 from regnant.api.training_pipeline import (
@@ -178,7 +179,7 @@ def _follow(observed: Observed, run: Run, now: datetime) -> Decision[TrainingPip
                     "state": state,
                     "stage": job.stage or run.stage,
                     "reason": wait.reason or None,
-                    "message": wait.message[:1024],
+                    "message": wait.message[:MAX_TEXT],
                 }
             )
             updated = status.model_copy(update={"run": moving})

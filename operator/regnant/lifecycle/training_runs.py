@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from regnant.api.model import MAX_TEXT
 from regnant.api.training_pipeline import PastRun, Run, RunResult, RunState
 from regnant.lifecycle import training_report as report
 from regnant.lifecycle.diagnosis import Fault
@@ -65,7 +66,7 @@ def finished(run: Run, job: Job, now: datetime) -> Run:
                 "finished_at": now,
                 "stage": "Reporting",
                 "reason": "OutputInvalid",
-                "message": message[:1024],
+                "message": message[:MAX_TEXT],
             }
         )
     return run.model_copy(
@@ -100,7 +101,7 @@ def broken(run: Run, job: Job, now: datetime) -> Run:
             "finished_at": now,
             "stage": fault.stage or run.stage,
             "reason": reason,
-            "message": message[:1024],
+            "message": message[:MAX_TEXT],
         }
     )
 
@@ -127,6 +128,6 @@ def past(run: Run) -> PastRun:
         inputs_digest=run.inputs_digest,
         state=run.state,
         reason=run.reason or ("GateNotMet" if missed else None),
-        message=(run.message or report.in_words(missed))[:1024],
+        message=(run.message or report.in_words(missed))[:MAX_TEXT],
         finished_at=run.finished_at,
     )

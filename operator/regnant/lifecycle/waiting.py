@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from regnant.api.inference_service import InferenceServiceStatus
-from regnant.api.model import format_duration
+from regnant.api.model import MAX_TEXT, format_duration
 from regnant.api.rollout import Rollout
 from regnant.api.rollout_status import Stage, Transition
 from regnant.lifecycle.serving_state import Observed, Phase
 
-_LONGEST = 1024
 _PAUSED = "a person: it is paused; `regnant resume`, or unset rollout.paused"
 
 
@@ -23,7 +22,7 @@ def waiting_for(observed: Observed, status: InferenceServiceStatus, phase: Phase
     transition = status.rollout
     if transition is None:
         return ""
-    return _words(observed, status, transition, phase)[:_LONGEST]
+    return _words(observed, status, transition, phase)[:MAX_TEXT]
 
 
 def _words(
