@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from regnant.api.inference_service import InferenceServiceSpec, InferenceServiceStatus
 from regnant.api.meta import Finding, settle
 from regnant.api.model_version import MAX_USES, ModelVersionSpec, ModelVersionStatus, Use
 from regnant.api.resources import Resource
 from regnant.api.rollout_status import Serving
 from regnant.lifecycle.decision import Decision, Verdict, turning_point
+from regnant.lifecycle.serving_plan import Service
 
 Version = Resource[ModelVersionSpec, ModelVersionStatus]
-Service = Resource[InferenceServiceSpec, InferenceServiceStatus]
 
 
 @dataclass(frozen=True, slots=True)
