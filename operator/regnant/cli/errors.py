@@ -18,7 +18,6 @@ from regnant.api.meta import GROUP
 from regnant.cluster.errors import ClusterError, ForbiddenError, NotFoundError, UnavailableError
 
 DONE = 0
-INTERRUPTED = 130
 
 
 class CommandError(Exception):
