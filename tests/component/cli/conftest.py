@@ -7,8 +7,9 @@ import contextlib
 import io
 import json
 import os
+import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,13 +55,14 @@ class CommandLine:
     ) -> asyncio.subprocess.Process:
         given = {"KUBECONFIG": str(self.kubeconfig)} if env is None else dict(env)
         kept = {key: value for key, value in os.environ.items() if key in {"PATH", "LANG"}}
-        return await asyncio.create_subprocess_exec(
-            SCRIPTS / script,
-            *words,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**kept, "COLUMNS": "100", **given},
-        )
+        with _heeding_interrupts():
+            return await asyncio.create_subprocess_exec(
+                SCRIPTS / script,
+                *words,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env={**kept, "COLUMNS": "100", **given},
+            )
 
     async def __call__(self, *words: str) -> Ran:
         """Run it in this process, which spares a second of imports."""
@@ -73,6 +75,16 @@ class CommandLine:
         """Run the installed script, as people do."""
         process = await self.start(*words, "-n", self.namespace, script=script, env=env)
         return await ended(process)
+
+
+@contextlib.contextmanager
+def _heeding_interrupts() -> Iterator[None]:
+    """Shells let their background jobs ignore SIGINT, and whatever those start would inherit it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _main(words: Sequence[str]) -> Ran:
