@@ -15,7 +15,8 @@ from regnant.api.resources import Resource
 from regnant.api.rollout_status import Rejection, Serving, Transition
 from regnant.lifecycle import model_version as lifecycle
 from regnant.lifecycle.decision import Decision
-from regnant.lifecycle.model_version import Observed, Service, Version
+from regnant.lifecycle.model_version import Observed, Version
+from regnant.lifecycle.serving_plan import Service
 from tests.unit.lifecycle.worlds import START, artifact, digest
 
 
