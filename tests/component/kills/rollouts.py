@@ -78,7 +78,7 @@ class Run:
     state: Manifest
     record: Record
     told: dict[str, list[Published]]
-    """What each router was told since the beginning."""
+    """What each router was told, beginning with what it had before."""
     events: Counter[str]
     errors: list[str]
     """What users met that they must not meet."""
@@ -121,6 +121,7 @@ class Stand:
         ):
             assert await _until(lambda: self._is_serving(subject, record)), record.last
             record.statuses.clear()
+            traffic.begin()
             self._proxy.count = count
             await self._create_version(subject, 2)
             await _until(lambda: self._is_over(count, target, record, expected))
