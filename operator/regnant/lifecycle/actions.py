@@ -123,9 +123,7 @@ def _nowhere_to_return(observed: Observed, transition: Transition, current: Phas
     if current is Phase.WATCHING:
         ready = observed.server(status.previous).ready
         return "" if ready else "the former version has no ready server to return to"
-    if current not in _ANSWERS_USERS or status.champion is None:
-        return ""
-    if not observed.is_down(status.champion) or observed.is_down(transition.to):
+    if current not in _ANSWERS_USERS or not observed.only_answers(transition.to):
         return ""
     gone = "the champion has no ready server to return to, and the candidate has"
     if current is Phase.PROMOTING:

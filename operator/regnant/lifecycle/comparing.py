@@ -3,6 +3,7 @@
 In order of precedence: what endangers users, what people asked for, what the evidence shows. A
 stage counts from the moment that every router was seen to have it; it ends when its minimum of
 requests and time is reached, and the last one before the promotion only with every check passed.
+Who is not asked for any more goes, but not while nobody else can answer those that it answers.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ def compare(observed: Observed, transition: Transition, stage: Stage, now: datet
     if (chosen or _champion_is_sick(observed, seen, now)) and _is_whole(observed, seen):
         return _promote(observed, seen, now)
     if withdrawn := _withdrawn(observed, seen, now):
+        if stage.step and observed.only_answers(seen.to):
+            return _keep(observed, seen)
         return turn_back(observed, _noted_now(seen, now), withdrawn)
     if stage.evidence is None:
         return _confirm(observed, seen, stage, now) if observed.routed() else _keep(observed, seen)

@@ -119,6 +119,11 @@ class Observed:
         heard = serving is not None and serving.digest in self.heard
         return not heard and self.server(serving).ready == 0
 
+    def only_answers(self, candidate: Serving) -> bool:
+        """Whether a candidate can answer users and the champion cannot: nobody else is left."""
+        champion = self.service.status.champion
+        return champion is not None and self.is_down(champion) and not self.is_down(candidate)
+
     @property
     def paused(self) -> bool:
         """Whether a person holds the open rollout."""

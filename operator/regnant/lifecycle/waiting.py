@@ -14,6 +14,7 @@ from regnant.api.rollout import Rollout
 from regnant.api.rollout_status import Stage, Transition
 from regnant.lifecycle.serving_state import Observed, Phase
 
+_ABSENT = "the champion, which has no ready server; until it has one, no request goes back to it"
 _PAUSED = "a person: it is paused; `regnant resume`, or unset rollout.paused"
 
 
@@ -48,6 +49,8 @@ def _words(
 
 def _of_stage(observed: Observed, status: InferenceServiceStatus, transition: Transition) -> str:
     spec, stage = observed.service.spec, transition.stage
+    if stage and stage.step and transition.champion_down_at:
+        return _ABSENT
     if stage is None or stage.evidence is None:
         return "every router to have this stage's weights"
     if status.is_paused(spec.rollout):

@@ -7,13 +7,16 @@ are told first, and the servers go when every one of them has followed and the l
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+
+import pytest
 
 from regnant.lifecycle import serving_plan
 from regnant.lifecycle.inference_service import DRAIN
 from regnant.lifecycle.serving_state import ServerHealth
 from regnant.manifests import names
 from regnant.manifests.routing import Routing
-from tests.unit.lifecycle.test_shadow_and_steps import comparing_world
+from tests.unit.lifecycle.test_shadow_and_steps import SHADOW, comparing_world
 from tests.unit.lifecycle.worlds import ServiceWorld, digest
 
 
@@ -110,3 +113,77 @@ def test_an_abort_ends_a_full_promotion_that_no_router_takes_up() -> None:
     assert (world.answering, world.weight) == (digest("1"), 0)
     assert [(one.version, one.reason) for one in world.status.rejected] == [(2, "Aborted")]
     assert not has_servers(world, 2)
+
+
+def supersede(world: ServiceWorld) -> None:
+    world.add(3)
+
+
+def pin_the_champion(world: ServiceWorld) -> None:
+    spec = world.spec.model_dump(by_alias=True) | {"champion": {"version": 1}}
+    world.spec = world.spec.model_validate(spec)
+
+
+def challenge_by_another(world: ServiceWorld) -> None:
+    world.add(3)
+    spec = world.spec.model_dump(by_alias=True) | {"challenger": {"version": 3}}
+    world.spec = world.spec.model_validate(spec)
+
+
+def delete(world: ServiceWorld) -> None:
+    world.versions.pop()
+
+
+WITHDRAWALS = [supersede, pin_the_champion, challenge_by_another, delete]
+
+
+@pytest.mark.parametrize("withdraw", WITHDRAWALS)
+def test_a_candidate_that_answers_alone_is_kept_until_the_champion_does_again(
+    withdraw: Callable[[ServiceWorld], None],
+) -> None:
+    """A newer version or a pin is no reason to take users' only servers from them."""
+    world = comparing_world(onNewVersion="Supersede")
+    before = routing(world)
+    withdraw(world)
+    world.down(digest("1"))
+    world.serve(champion=(0, 0), challenger=(9000, 0), seconds=4)
+    assert routing(world) == before, "nothing goes back, and no step begins"
+    assert world.status.rollout
+    assert world.status.rollout.waiting_for == (
+        "the champion, which has no ready server; until it has one, no request goes back to it"
+    )
+    world.health.clear()
+    world.step(seconds=1)
+    assert world.status.phase == "RollingBack"
+    assert (world.weight, world.answering) == (0, digest("1"))
+
+
+def test_what_is_pinned_holds_a_candidate_that_answers_alone_for_as_long_as_it_takes() -> None:
+    world = comparing_world()
+    before = routing(world)
+    pin_the_champion(world)
+    world.down(digest("1"))
+    for _ in range(20):
+        world.serve(challenger=(9000, 0), seconds=60)
+    assert routing(world) == before
+
+
+@pytest.mark.parametrize("withdraw", WITHDRAWALS)
+def test_where_neither_answers_a_candidate_is_withdrawn(
+    withdraw: Callable[[ServiceWorld], None],
+) -> None:
+    world = comparing_world(onNewVersion="Supersede")
+    withdraw(world)
+    world.down(digest("1"))
+    world.down(digest("2"))
+    world.step(seconds=1)
+    assert world.status.phase == "RollingBack"
+
+
+def test_a_candidate_in_the_shadow_is_withdrawn_however_the_champion_is() -> None:
+    """It answers nobody, and stands in for nobody."""
+    world = comparing_world(shadow=SHADOW, onNewVersion="Supersede")
+    supersede(world)
+    world.down(digest("1"))
+    world.step(seconds=1)
+    assert world.status.phase == "RollingBack"
