@@ -17,13 +17,13 @@ from e2e.rollouts import NEVER, Contest, shadow, step
 from e2e.serving import Service
 
 PER_SECOND = 100
-UNUSUAL_PER_SECOND = 25
+UNUSUAL_PER_SECOND = 50
 LIMITS: Manifest = {"errorRateMargin": "0.05", "maxLatencyRatio": "5"}
 _ROUNDS = 500
 """What makes the champion of the first story slower than who comes after it."""
 _BEFORE, _AFTER = 4.0, 6.0
 """Seconds that are shown before a story begins and after it ended."""
-_UNDISTURBED = 8.0
+_UNDISTURBED = 6.0
 """For how long the challenger of the second story does well at half of the traffic."""
 
 
@@ -77,7 +77,8 @@ def _reigns(installation: Installation) -> Story:
 def _breaks(installation: Installation) -> Story:
     """A model that users break does well at first."""
     steps = [step(10, requests=80, seconds=6), step(50, requests=NEVER, maxDuration="24h")]
-    rollout = {"limits": LIMITS, "steps": steps}
+    limits = LIMITS | {"errorRateMargin": "0.02"}
+    rollout = {"limits": limits, "steps": steps}
     with arena(installation, rollout=rollout, server=SERVER) as contest:
         service = contest.service
         with Recorder.watching(service) as recorder:
