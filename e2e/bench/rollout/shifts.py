@@ -54,20 +54,28 @@ def measure(installation: Installation, rollouts: int) -> list[Shift]:
             assert load.outcome.failed == 0, load.outcome.failures
             shifts = read(recorder.notes, journal(load.outcome))
             slowest = max(one.every for one in shifts)
-            print(f"   rollout {number}: {len(shifts)} shifts, at most {slowest:.2f} s", flush=True)
+            seen = f"{len(shifts)} of {len(_turns(recorder.notes))} shifts seen"
+            print(f"   rollout {number}: {seen}, at most {slowest:.2f} s", flush=True)
             found += shifts
     return found
 
 
 def read(notes: Sequence[Note], requests: Sequence[Request]) -> list[Shift]:
-    """The shifts of a rollout that was recorded."""
-    turns = [
+    """The shifts of a rollout that was recorded, as far as answers tell of them."""
+    found = [
+        _shift((before.weight, note.weight), note, notes, requests)
+        for before, note in _turns(notes)
+    ]
+    return [shift for shift in found if shift]
+
+
+def _turns(notes: Sequence[Note]) -> list[tuple[Note, Note]]:
+    """The notes that decide another weight, each with the one before it."""
+    return [
         (before, note)
         for before, note in pairwise(notes)
         if note.weight != before.weight and note.status.rollout is not None
     ]
-    found = [_shift((before.weight, note.weight), note, notes, requests) for before, note in turns]
-    return [shift for shift in found if shift]
 
 
 def _shift(
