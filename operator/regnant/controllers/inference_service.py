@@ -39,6 +39,9 @@ from regnant.manifests.platform import Platform
 from regnant.probes import ProbeError, Prober
 from regnant.probes.statistics import Discovery
 
+_OF_A_SERVER = ("Deployment", "Service", "PodDisruptionBudget")
+"""Of a version that is over each may be the last that is left, if a crash came in between."""
+
 _REFUSED = Fault(
     "RouterRefusedConfiguration",
     "a router refused its configuration and serves on with the former one; its log says why: "
@@ -74,7 +77,8 @@ class InferenceServiceObserver:
             servers=_servers(resource, found["Pod"], found["Deployment"]),
             server_names=frozenset(
                 one["metadata"]["name"]
-                for one in found["Deployment"]
+                for kind in _OF_A_SERVER
+                for one in found[kind]
                 if _component(one) == server.COMPONENT
             ),
             routers=health,

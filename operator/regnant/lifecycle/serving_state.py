@@ -93,7 +93,7 @@ class Observed:
     servers: Mapping[str, ServerHealth] = field(default_factory=dict)
     """By digest."""
     server_names: frozenset[str] = frozenset()
-    """The Deployments of servers that exist."""
+    """The servers of which anything exists: Deployment, Service or PodDisruptionBudget."""
     routers: RouterHealth = RouterHealth()
     verification: Verification | None = None
     tally: Tally = field(default_factory=Tally)

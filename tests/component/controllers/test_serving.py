@@ -340,6 +340,21 @@ async def test_a_newer_version_takes_over_and_the_former_one_goes_after_its_watc
     assert {"Promoted", "RolloutCompleted"} <= set(await operator.events())
 
 
+async def test_what_a_crash_left_of_a_version_that_is_over_goes_too(operator: Operator) -> None:
+    await serving(operator)
+    left = [await operator.get(kind, FIRST) for kind in ("Service", "PodDisruptionBudget")]
+    await operator.create(version(operator.namespace, 2, digest=TWO))
+    await operator.settle(SERVICE, "shop")
+    for one in left:
+        head = one["metadata"]
+        kept = {key: head[key] for key in ("name", "namespace", "labels", "ownerReferences")}
+        await operator.create({**one, "metadata": kept})
+    await operator.reconcile(SERVICE, "shop")
+    for kind in ("Service", "PodDisruptionBudget"):
+        assert await operator.find(kind, FIRST) is None
+        assert await operator.find(kind, SECOND)
+
+
 async def test_routers_are_told_of_every_configuration(operator: Operator) -> None:
     await serving(operator)
     labels = names.owned_by(Kind.INFERENCE_SERVICE, "shop") | {names.COMPONENT: "router"}
