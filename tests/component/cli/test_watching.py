@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import pty
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
@@ -29,17 +30,37 @@ def _clock() -> datetime:
 
 
 class Terminal:
-    """The other end of a terminal: what a person sees of it."""
+    """The other end of a terminal: what a person sees of it.
+
+    It is read all the time, as a real one is: a terminal holds a few pages, and whoever draws on a
+    full one stands still until somebody reads it.
+    """
 
     def __init__(self, reader: int) -> None:
-        self._reader = reader
         self.text = ""
+        self._drawn = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self._reading = threading.Thread(target=self._read, args=(reader, loop), daemon=True)
+        self._reading.start()
 
     async def shows(self, words: str) -> None:
         """Wait until the words were drawn."""
         while words not in self.text:
-            chunk = await asyncio.to_thread(os.read, self._reader, 65536)
-            self.text += chunk.decode(errors="replace")
+            self._drawn.clear()
+            await self._drawn.wait()
+
+    def end(self) -> None:
+        """Return once nothing more can come, as the other end was closed."""
+        self._reading.join()
+
+    def _read(self, reader: int, loop: asyncio.AbstractEventLoop) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := os.read(reader, 65536):
+                loop.call_soon_threadsafe(self._take, chunk.decode(errors="replace"))
+
+    def _take(self, text: str) -> None:
+        self.text += text
+        self._drawn.set()
 
 
 Watch = Callable[..., AbstractAsyncContextManager[tuple[Terminal, Watching]]]
@@ -58,16 +79,17 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Watch:
         ours, theirs = pty.openpty()
         options = parse("regnant", ["status", *words, "--watch"])
         services = Services(stage.cluster, stage.namespace)
-        with (
-            os.fdopen(theirs, "w") as screen,
-            os.fdopen(ours, "rb", buffering=0),
-            contextlib.redirect_stdout(screen),
-        ):
-            task = asyncio.create_task(watching.watch(services, options, _clock))
-            yield Terminal(ours), task
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, UnreachableError):
-                await task
+        with os.fdopen(ours, "rb", buffering=0):
+            seen = Terminal(ours)
+            with os.fdopen(theirs, "w") as screen, contextlib.redirect_stdout(screen):
+                task = asyncio.create_task(watching.watch(services, options, _clock))
+                try:
+                    yield seen, task
+                finally:
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError, UnreachableError):
+                        await task
+            seen.end()
 
     return watch
 
