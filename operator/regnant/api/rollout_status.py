@@ -21,6 +21,7 @@ Reading = Annotated[str, Field(max_length=300)]
 
 MAX_HISTORY = 20
 MAX_CHECKS = 5
+MAX_MARKS = 2
 
 
 class Serving(Model):
@@ -124,6 +125,38 @@ class Check(Model):
     """The same in a sentence."""
 
 
+class Tried(Model):
+    """Tries at one version, and how many of them failed."""
+
+    tries: Count = 0
+    """Requests that a router gave it, each try counted."""
+    failures: Count = 0
+    """Tries that failed."""
+
+    @classmethod
+    def of(cls, counts: Counts) -> Tried:
+        """Those of all counts."""
+        return cls(tries=counts.tries, failures=counts.failures)
+
+    def __sub__(self, earlier: Tried) -> Tried:
+        """What came since; counts only ever grow."""
+        return Tried(tries=self.tries - earlier.tries, failures=self.failures - earlier.failures)
+
+
+class Mark(Model):
+    """Where the counts stood at some time, so that what came since can be looked at by itself."""
+
+    number: Annotated[int, Field(ge=1)]
+    """Which of the marks of this stage, or watch, it is; the chance of error of what came since
+    follows from it."""
+    at: Time
+    """When."""
+    champion: Tried = Tried()
+    """The version that reigned."""
+    challenger: Tried = Tried()
+    """The candidate."""
+
+
 class Evidence(Model):
     """What was counted, and what follows from it."""
 
@@ -135,6 +168,8 @@ class Evidence(Model):
     """The counts."""
     checks: Annotated[tuple[Check, ...], Field(max_length=MAX_CHECKS)] = ()
     """The comparisons."""
+    marks: Annotated[tuple[Mark, ...], Field(max_length=MAX_MARKS)] = ()
+    """Where the counts stood lately: what fails since then shows, although all went well before."""
 
     @property
     def lacking(self) -> tuple[Check, ...]:

@@ -75,7 +75,7 @@ def _weighed(observed: Observed, transition: Transition, stage: Stage, now: date
     if before is None:
         return transition
     tally = before.tally + observed.tally
-    checks = weighing.weigh(tally, rollout, stage)
+    checks = weighing.weigh(tally, before.marks, rollout, stage)
     return _with_evidence(transition, weighing.note(before, tally, checks, now))
 
 

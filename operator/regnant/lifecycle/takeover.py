@@ -74,7 +74,8 @@ def _weighed(observed: Observed, transition: Transition, now: datetime) -> Evide
     tally = before.tally + observed.tally
     compared = transition.stage.evidence if transition.stage else None
     former = compared.tally.champion if compared else Counts()
-    checks = weighing.weigh_watch(tally.challenger, former, observed.service.spec.rollout)
+    rollout = observed.service.spec.rollout
+    checks = weighing.weigh_watch(tally.challenger, before.marks, former, rollout)
     return weighing.note(before, tally, checks, now)
 
 

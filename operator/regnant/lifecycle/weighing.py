@@ -3,18 +3,32 @@
 `evidence` has the statistics; here is which of them is asked, against which of the user's limits,
 and how the accepted chance of error is shared. It is divided evenly among all questions of all
 stages of a rollout, so that `limits.alpha` bounds a wrong decision of the rollout as a whole.
+
+Errors are asked about twice: over all of a stage, and over what came since a mark of lately. A
+version that did well for a day would otherwise have to fail for minutes before the whole says so. A
+mark is set every quarter of a minute, and each has a chance of error of its own; together they have
+a fifth of that of the check, however many there are. Only a Fail is taken from them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from regnant.api.latency import BUCKETS, FIRST_MICROSECONDS, GROWTH
 from regnant.api.rollout import Limits, Rollout, Shadow
-from regnant.api.rollout_status import Check, Counts, Evidence, Stage, Tally
+from regnant.api.rollout_status import (
+    MAX_MARKS,
+    Check,
+    Counts,
+    Evidence,
+    Mark,
+    Stage,
+    Tally,
+    Tried,
+)
 from regnant.evidence import (
     Histogram,
     Outcome,
@@ -28,6 +42,10 @@ from regnant.evidence import (
 
 NOTE_EVERY = timedelta(seconds=5)
 """How often counts are written down while nothing follows from them; a crash loses no more."""
+MARK_EVERY = timedelta(seconds=15)
+"""How old the younger mark gets; the older one is up to twice that."""
+_LATELY = 0.2
+"""The part of a check's chance of error that all marks share."""
 _QUESTIONS = 4
 """Errors, latency, non-finite answers, agreement."""
 
@@ -40,12 +58,12 @@ def alpha_of_one_check(rollout: Rollout) -> float:
     return float(rollout.limits.alpha) / (stages * _QUESTIONS)
 
 
-def weigh(tally: Tally, rollout: Rollout, stage: Stage) -> list[Check]:
+def weigh(tally: Tally, marks: Iterable[Mark], rollout: Rollout, stage: Stage) -> list[Check]:
     """The checks of one stage; the champion and the challenger are compared as they stand."""
     limits, alpha = rollout.limits, alpha_of_one_check(rollout)
     checks = [
         _requests(tally.challenger.tries, stage.asked.min_requests),
-        _errors(tally, limits, alpha),
+        _errors(tally, marks, limits, alpha),
     ]
     if limits.max_latency_ratio:
         checks.append(_latency(tally, limits, alpha))
@@ -57,14 +75,23 @@ def weigh(tally: Tally, rollout: Rollout, stage: Stage) -> list[Check]:
     return checks
 
 
-def weigh_watch(watched: Counts, former: Counts, rollout: Rollout) -> list[Check]:
+def weigh_watch(
+    watched: Counts, marks: Iterable[Mark], former: Counts, rollout: Rollout
+) -> list[Check]:
     """The checks on a version that reigns, against what the former champion was seen to do.
 
     A takeover without stages has seen nothing of it; then the margin alone is the limit.
     """
-    checks = [_check("Errors", _beyond(_failing(former), _failing(watched), rollout))]
+    margin, alpha = float(rollout.limits.error_rate_margin), alpha_of_one_check(rollout)
+    seen, reference = Tried.of(watched), _failing(former)
+
+    def since(mark: Mark, part: float) -> Outcome:
+        return _beyond(reference, _proportion(seen - mark.challenger), margin, part)
+
+    whole = _beyond(reference, _proportion(seen), margin, alpha * (1 - _LATELY))
+    checks = [_check("Errors", _or_lately(whole, marks, alpha, since))]
     if watched.non_finite:
-        outcome = _beyond(_meaningless(former), _meaningless(watched), rollout)
+        outcome = _beyond(_meaningless(former), _meaningless(watched), margin, alpha)
         checks.append(_check("NonFinite", outcome))
     return checks
 
@@ -86,7 +113,8 @@ def note(before: Evidence, tally: Tally, checks: Iterable[Check], now: datetime)
     verdicts = [(check.name, check.verdict) for check in found]
     known = [(check.name, check.verdict) for check in before.checks]
     due = verdicts != known or (now - before.at >= NOTE_EVERY and tally != before.tally)
-    return Evidence(since=before.since, at=now if due else before.at, tally=tally, checks=found)
+    at, marks = (now, _marked(before, tally, now)) if due else (before.at, before.marks)
+    return Evidence(since=before.since, at=at, tally=tally, checks=found, marks=marks)
 
 
 def due(written: Evidence | None, seen: Evidence) -> Evidence:
@@ -95,6 +123,36 @@ def due(written: Evidence | None, seen: Evidence) -> Evidence:
     Nothing urges an earlier writing: what was counted meanwhile stays with the observer.
     """
     return written if written and written.at == seen.at else seen
+
+
+def _marked(before: Evidence, tally: Tally, now: datetime) -> tuple[Mark, ...]:
+    """The marks, with one for now if the last is old enough."""
+    last = before.marks[-1] if before.marks else None
+    if now - (last.at if last else before.since) < MARK_EVERY:
+        return before.marks
+    mark = Mark(
+        number=last.number + 1 if last else 1,
+        at=now,
+        champion=Tried.of(tally.champion),
+        challenger=Tried.of(tally.challenger),
+    )
+    return (*before.marks, mark)[-MAX_MARKS:]
+
+
+def _or_lately(
+    whole: Outcome, marks: Iterable[Mark], alpha: float, since: Callable[[Mark, float], Outcome]
+) -> Outcome:
+    """What all of the counts say, unless what came since a mark is beyond the limit by itself.
+
+    The chances of error of the marks are 1/2, 1/6, 1/12 ... of what all of them share.
+    """
+    if whole.verdict is Verdict.FAIL:
+        return whole
+    for mark in marks:
+        lately = since(mark, alpha * _LATELY / (mark.number * (mark.number + 1)))
+        if lately.verdict is Verdict.FAIL:
+            return replace(lately, reading=f"since {mark.at:%H:%M:%S} {lately.reading}")
+    return whole
 
 
 def _requests(seen: int, needed: int) -> Check:
@@ -108,14 +166,22 @@ def _requests(seen: int, needed: int) -> Check:
     )
 
 
-def _errors(tally: Tally, limits: Limits, alpha: float) -> Check:
-    outcome = compare_errors(
-        _failing(tally.champion),
-        _failing(tally.challenger),
-        margin=float(limits.error_rate_margin),
-        alpha=alpha,
+def _errors(tally: Tally, marks: Iterable[Mark], limits: Limits, alpha: float) -> Check:
+    margin = float(limits.error_rate_margin)
+    champion, challenger = Tried.of(tally.champion), Tried.of(tally.challenger)
+
+    def since(mark: Mark, part: float) -> Outcome:
+        return compare_errors(
+            _proportion(champion - mark.champion),
+            _proportion(challenger - mark.challenger),
+            margin=margin,
+            alpha=part,
+        )
+
+    whole = compare_errors(
+        _proportion(champion), _proportion(challenger), margin=margin, alpha=alpha * (1 - _LATELY)
     )
-    return _check("Errors", outcome)
+    return _check("Errors", _or_lately(whole, marks, alpha, since))
 
 
 def _latency(tally: Tally, limits: Limits, alpha: float) -> Check:
@@ -168,9 +234,8 @@ def _agreement(tally: Tally, shadow: Shadow | None, alpha: float) -> Check:
     return check.model_copy(update={"verdict": "Inconclusive", "limit": "", "reading": reading})
 
 
-def _beyond(former: Proportion, watched: Proportion, rollout: Rollout) -> Outcome:
+def _beyond(former: Proportion, watched: Proportion, margin: float, alpha: float) -> Outcome:
     """Whether what is watched is worse than what was there before, as far as that is known."""
-    margin, alpha = float(rollout.limits.error_rate_margin), alpha_of_one_check(rollout)
     if former.total:
         return compare_errors(former, watched, margin=margin, alpha=alpha)
     return exceeds(watched.failures, watched.total, limit=margin, alpha=alpha)
@@ -182,7 +247,11 @@ def _meaningless(counts: Counts) -> Proportion:
 
 
 def _failing(counts: Counts) -> Proportion:
-    return Proportion(counts.failures, counts.tries)
+    return _proportion(Tried.of(counts))
+
+
+def _proportion(tried: Tried) -> Proportion:
+    return Proportion(tried.failures, tried.tries)
 
 
 def _histogram(counts: Counts) -> Histogram:
