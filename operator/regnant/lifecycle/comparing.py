@@ -3,7 +3,7 @@
 In order of precedence: what endangers users, what people asked for, what the evidence shows. A
 stage counts from the moment that every router was seen to have it; it ends when its minimum of
 requests and time is reached, and the last one before the promotion only with every check passed.
-Who is not asked for any more goes, but not while nobody else can answer those that it answers.
+Who fails, or is not asked for any more, goes; but not while nobody else can answer its users.
 """
 
 from __future__ import annotations
@@ -39,15 +39,14 @@ def next_stage(observed: Observed, transition: Transition, now: datetime) -> Ste
 def compare(observed: Observed, transition: Transition, stage: Stage, now: datetime) -> Step:
     """Take the step that the evidence allows."""
     seen = _with_champion(observed, _weighed(observed, transition, stage, now), now)
+    alone = stage.step is not None and observed.only_answers(seen.to)
     if decided := danger_of(observed, seen, now):
-        return turn_back(observed, _noted_now(seen, now), decided)
+        return _leave(observed, seen, decided, now, alone=alone)
     chosen = observed.service.spec.pins(seen.to.version)
     if (chosen or _champion_is_sick(observed, seen, now)) and _is_whole(observed, seen):
         return _promote(observed, seen, now)
     if withdrawn := _withdrawn(observed, seen, now):
-        if stage.step and observed.only_answers(seen.to):
-            return _keep(observed, seen)
-        return turn_back(observed, _noted_now(seen, now), withdrawn)
+        return _leave(observed, seen, withdrawn, now, alone=alone)
     if stage.evidence is None:
         return _confirm(observed, seen, stage, now) if observed.routed() else _keep(observed, seen)
     if observed.paused:
@@ -170,6 +169,15 @@ def _withdrawn(observed: Observed, transition: Transition, now: datetime) -> Ret
         message = f"version {wanted.version} takes its place, as rollout.onNewVersion says"
         return _return("Superseded", "Superseded", message, now)
     return None
+
+
+def _leave(
+    observed: Observed, transition: Transition, back: Return, now: datetime, *, alone: bool
+) -> Step:
+    """Take the traffic back, unless nobody is left to take it."""
+    if alone:
+        return _keep(observed, transition)
+    return turn_back(observed, _noted_now(transition, now), back)
 
 
 def _keep(observed: Observed, transition: Transition) -> Step:

@@ -158,6 +158,21 @@ def test_a_candidate_that_answers_alone_is_kept_until_the_champion_does_again(
     assert (world.weight, world.answering) == (0, digest("1"))
 
 
+def test_a_candidate_that_fails_is_kept_while_nobody_else_answers_and_never_promoted() -> None:
+    world = comparing_world()
+    world.serve(champion=(500, 0), challenger=(50, 0))
+    before = routing(world)
+    world.down(digest("1"))
+    for _ in range(20):
+        world.serve(challenger=(50, 20))
+    assert routing(world) == before
+    assert world.status.rollout
+    assert "the champion, which has no ready server" in world.status.rollout.waiting_for
+    world.health.clear()
+    world.serve(champion=(50, 0), challenger=(50, 20))
+    assert (world.weight, world.answering) == (0, digest("1"))
+
+
 def test_what_is_pinned_holds_a_candidate_that_answers_alone_for_as_long_as_it_takes() -> None:
     world = comparing_world()
     before = routing(world)
