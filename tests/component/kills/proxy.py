@@ -37,13 +37,19 @@ class Moment(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """The death that a run is to have."""
+    """The death that a run is to have.
 
+    The write is told by its name and not by its place alone: what is done for the service and for
+    its versions goes on side by side, and comes in another order each time.
+    """
+
+    write: str
     nth: int
+    """Which of the writes of that name."""
     moment: Moment
 
     def __str__(self) -> str:
-        return f"killed at write {self.nth}, {self.moment}"
+        return f"killed at {self.write} ({self.nth}), {self.moment}"
 
 
 @dataclass
@@ -55,12 +61,15 @@ class Count:
     strike: Callable[[], None]
     """Ends the operator at once."""
     writes: list[str] = field(default_factory=list)
+    struck: bool = False
 
-    @property
-    def victim(self) -> str:
-        """The write at which the operator was killed; empty if it was not."""
-        hit = self.kill and len(self.writes) >= self.kill.nth
-        return self.writes[self.kill.nth - 1] if self.kill and hit else ""
+    def add(self, write: str) -> Moment | None:
+        """Count a write; when the operator is to die, if it is at this one."""
+        self.writes.append(write)
+        kill = self.kill
+        if kill is None or (kill.write, kill.nth) != (write, self.writes.count(write)):
+            return None
+        return kill.moment
 
 
 class WriteProxy:
@@ -96,13 +105,11 @@ class WriteProxy:
             return None
         if count.subject not in request.path and count.subject.encode() not in body:
             return None
-        count.writes.append(_name(request, body, count.subject))
-        due = count.kill and len(count.writes) == count.kill.nth
-        return count.kill.moment if count.kill and due else None
+        return count.add(_name(request, body, count.subject))
 
     def _strike(self, request: web.Request) -> web.Response:
         assert self.count
-        self._closed = True
+        self._closed = self.count.struck = True
         self.count.strike()
         return _hang_up(request)
 

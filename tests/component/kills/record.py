@@ -127,7 +127,7 @@ async def events(cluster: Cluster, service: Ref) -> Counter[str]:
     return Counter(
         one["reason"]
         for one in await cluster.list("Event", service.namespace)
-        if one["regarding"]["name"] == service.name
+        if (one["regarding"]["kind"], one["regarding"]["name"]) == (service.kind, service.name)
     )
 
 

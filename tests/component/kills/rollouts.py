@@ -73,8 +73,7 @@ class Run:
     """What was seen of one rollout."""
 
     writes: list[str]
-    victim: str
-    """The write at which the operator died; empty if it lived."""
+    died: bool
     state: Manifest
     record: Record
     told: dict[str, list[Published]]
@@ -130,7 +129,7 @@ class Stand:
             # A copy: in the end all pods go, and some before the others.
             run = Run(
                 writes=count.writes,
-                victim=count.victim,
+                died=count.struck,
                 state=await state(self._cluster, target, subject),
                 record=record,
                 told={name: one.published for name, one in traffic.routers.items()},
