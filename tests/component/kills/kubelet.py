@@ -54,7 +54,8 @@ class Kubelet:
             await self._sync()
 
     async def end(self) -> None:
-        """All pods go."""
+        """All pods go, and the users before them."""
+        self._traffic.routers.clear()
         for address in self._addresses.values():
             await self._network.stop(address)
 
