@@ -89,7 +89,7 @@ def marked() -> Manifest:
         (faults.raising, ("ErrorRateTooHigh",)),
         (faults.hanging, ("ErrorRateTooHigh", "ServersNotReady")),
         (faults.slow, ("LatencyTooHigh",)),
-        (faults.not_a_number, ("NonFiniteAnswers",)),
+        (faults.not_a_number, ("NonFiniteAnswers", "ErrorRateTooHigh")),
         (faults.greedy, ("OutOfMemory", "ErrorRateTooHigh")),
     ],
     ids=["raises", "hangs", "is-slow", "answers-nan", "fills-the-memory"],

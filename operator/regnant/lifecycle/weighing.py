@@ -59,16 +59,17 @@ def alpha_of_one_check(rollout: Rollout) -> float:
 
 
 def weigh(tally: Tally, marks: Iterable[Mark], rollout: Rollout, stage: Stage) -> list[Check]:
-    """The checks of one stage; the champion and the challenger are compared as they stand."""
+    """The checks of one stage; the champion and the challenger are compared as they stand.
+
+    A number that is none is tried at the champion, and so a failure too: what says more is first.
+    """
     limits, alpha = rollout.limits, alpha_of_one_check(rollout)
-    checks = [
-        _requests(tally.challenger.tries, stage.asked.min_requests),
-        _errors(tally, marks, limits, alpha),
-    ]
-    if limits.max_latency_ratio:
-        checks.append(_latency(tally, limits, alpha))
+    checks = [_requests(tally.challenger.tries, stage.asked.min_requests)]
     if tally.champion.non_finite or tally.challenger.non_finite:
         checks.append(_non_finite(tally, limits, alpha))
+    checks.append(_errors(tally, marks, limits, alpha))
+    if limits.max_latency_ratio:
+        checks.append(_latency(tally, limits, alpha))
     asked = stage.shadow is not None and stage.shadow.min_agreement is not None
     if tally.pairs.total or asked:
         checks.append(_agreement(tally, stage.shadow, alpha))
@@ -88,12 +89,12 @@ def weigh_watch(
     def since(mark: Mark, part: float) -> Outcome:
         return _beyond(reference, _proportion(seen - mark.challenger), margin, part)
 
-    whole = _beyond(reference, _proportion(seen), margin, alpha * (1 - _LATELY))
-    checks = [_check("Errors", _or_lately(whole, marks, alpha, since))]
+    checks = []
     if watched.non_finite:
         outcome = _beyond(_meaningless(former), _meaningless(watched), margin, alpha)
         checks.append(_check("NonFinite", outcome))
-    return checks
+    whole = _beyond(reference, _proportion(seen), margin, alpha * (1 - _LATELY))
+    return [*checks, _check("Errors", _or_lately(whole, marks, alpha, since))]
 
 
 def champion_is_worse(tally: Tally, rollout: Rollout) -> bool:

@@ -194,6 +194,15 @@ def test_a_challenger_of_nonsense_is_rejected() -> None:
     assert world.status.rejected[0].reason == "NonFiniteAnswers"
 
 
+def test_of_numbers_that_are_none_the_reason_says_so_although_they_failed_too() -> None:
+    world = comparing_world()
+    good = Counts(tries=200, latency=(0, 200))
+    nonsense = good.model_copy(update={"failures": 200, "non_finite": 200})
+    world.pending = Tally(champion=good, challenger=nonsense)
+    world.run(2)
+    assert [one.reason for one in world.status.rejected] == ["NonFiniteAnswers"]
+
+
 def test_a_challenger_that_disagrees_too_often_is_rejected_where_that_is_asked_for() -> None:
     world = comparing_world(shadow=SHADOW | {"minAgreement": "0.9"})
     good = Counts(tries=2000, latency=(2000,))
