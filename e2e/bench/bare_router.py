@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from e2e.bench.closed_loop import LOOPBACK, Target
-from tests.unit.router.running_router import envoy_binary, free_port, until
+from tests.unit.ports import free_port
+from tests.unit.router.running_router import envoy_binary, until
 
 _API = "type.googleapis.com/envoy.extensions.filters"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import time
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.unit.artifacts.certificates import SelfSigned
+from tests.unit.ports import free_port
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "regnant"
 MODULE = "github.com/distribution/distribution/v3/cmd/registry@v3.1.2"
@@ -39,12 +39,6 @@ def find_tool(variable: str, name: str, module: str) -> Path:
     environment = {**os.environ, "GOBIN": str(target)}
     subprocess.run([go, "install", module], check=True, env=environment, timeout=1200)
     return target / name
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def await_http(url: str, process: subprocess.Popen[bytes]) -> None:

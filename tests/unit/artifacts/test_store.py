@@ -34,10 +34,10 @@ from tests.unit.artifacts.registry_process import (
     PASSWORD,
     USER,
     RunningRegistry,
-    free_port,
     passwords,
     running_registry,
 )
+from tests.unit.ports import free_port
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from regnant.controllers.scrape import MAX_PAGES, Variant, look
 from regnant.probes import Prober
 from regnant.probes.server import OUTCOMES, PAGE, STATISTICS
 from regnant.probes.statistics import Tries
+from tests.unit.ports import free_port
 from tests.unit.probes.reports import outcome, page, statistics
 from tests.unit.probes.scripted_pod import DIGEST, Answer, ScriptedPod, scripted_pod
-from tests.unit.router.running_router import free_port
 
 OTHER = "sha256:" + "b" * 64
 CLUSTERS = "/envoy/clusters"

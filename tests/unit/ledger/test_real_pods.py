@@ -18,7 +18,8 @@ from regnant.manifests.routing import Routing
 from regnant.probes import Prober
 from tests.unit.ledger.real_pods import CHALLENGER_IP, CHAMPION_IP, INFER, Pod, server_pod
 from tests.unit.ledger.samples import KEY
-from tests.unit.router.running_router import LOOPBACK, Router, free_port, running_router, until
+from tests.unit.ports import free_port
+from tests.unit.router.running_router import LOOPBACK, Router, running_router, until
 from tests.unit.serving.bundles import MODEL_NAME, classifier_bundle, tensor
 
 CLEAR, UNCLEAR = 20.0, 0.1

@@ -20,7 +20,8 @@ from regnant.controllers.scrape import Variant
 from regnant.controllers.silence import PATIENCE, Silence
 from regnant.probes import Prober
 from tests.unit.ledger.samples import KEY
-from tests.unit.router.running_router import LOOPBACK, free_port
+from tests.unit.ports import free_port
+from tests.unit.router.running_router import LOOPBACK
 
 REFUSED = "refused"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -17,6 +16,7 @@ from aiohttp import web
 from regnant.manifests.router_config import Place, router_files
 from regnant.manifests.router_config.tries import NON_FINITE_HEADER
 from regnant.manifests.routing import Variant
+from tests.unit.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,12 +39,6 @@ def envoy_binary() -> Path:
     assert spec is not None
     assert spec.origin is not None
     return Path(spec.origin).parent / "_bin" / "envoy"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((LOOPBACK, 0))
-        return int(listener.getsockname()[1])
 
 
 @dataclass

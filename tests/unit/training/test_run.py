@@ -24,7 +24,8 @@ from regnant.artifacts.termination import LIMIT_BYTES, encode
 from regnant.training import publish
 from regnant.training import result as result_module
 from regnant.training.__main__ import main
-from tests.unit.artifacts.registry_process import RunningRegistry, free_port
+from tests.unit.artifacts.registry_process import RunningRegistry
+from tests.unit.ports import free_port
 from tests.unit.training.conftest import run_file
 
 EndHere = Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]

@@ -29,7 +29,8 @@ from regnant.training.errors import (
     TrainingFailure,
 )
 from regnant.training.sources import DataMounts, RawData, fetch_data
-from tests.unit.artifacts.registry_process import await_http, find_tool, free_port
+from tests.unit.artifacts.registry_process import await_http, find_tool
+from tests.unit.ports import free_port
 
 CSV = b"x,y\n1,a\n2,b\n"
 CSV_DIGEST = f"sha256:{hashlib.sha256(CSV).hexdigest()}"
