@@ -21,6 +21,8 @@ from e2e.installation import Installation
 from e2e.rollouts import NEVER, Contest, contest, shadow, step
 from e2e.serving import Load, Service
 
+# A slow model is told from one that hangs by time alone, and others would take it away.
+pytestmark = pytest.mark.exclusive
 PER_SECOND = 25
 HALF = step(50, requests=NEVER, maxDuration="24h")
 MIRRORED = shadow(requests=NEVER)

@@ -1,9 +1,9 @@
 """Who may use the cluster at the same time: modules side by side, but for those that run alone.
 
 Most modules have a namespace of their own and disturb nobody. A module that is marked `exclusive`
-changes what all share (the operator, its store, the node, the control plane), so nothing else runs
-meanwhile, in this run or in another one of this machine. Locks are files: whoever is killed gives
-them back.
+changes what all share (the operator, its store, the node, the control plane), or goes by time, so
+nothing else runs meanwhile, in this run or in another one of this machine. Locks are files: whoever
+is killed gives them back.
 """
 
 from __future__ import annotations
