@@ -15,6 +15,8 @@ BIN := .venv/bin
 UV := $(REGNANT_CACHE)/uv/bin/uv
 CLUSTER := $(PYTHON) -m e2e.cluster
 PYTEST := $(BIN)/pytest
+# How many modules of end-to-end tests run at a time; two cores hold the pods of one.
+WORKERS ?= 0
 # What ran is kept by suite, so that `make test` can add the suites up.
 COVER := --cov --cov-report=
 
@@ -60,8 +62,8 @@ component: venv ## Tests against a real API server, without a node (K=pattern ch
 	@COVERAGE_FILE=.coverage.component $(PYTEST) tests/component $(COVER) $(if $(K),-k "$(K)")
 
 .PHONY: e2e
-e2e: up ## Tests on the full cluster (K=pattern chooses)
-	@$(PYTEST) e2e --timeout=900 --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=15 $(if $(K),-k "$(K)")
+e2e: up ## Tests on the full cluster (K=pattern chooses, WORKERS=2 on four cores)
+	@$(PYTEST) e2e --timeout=900 --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=15 $(if $(K),-k "$(K)")
 
 .PHONY: coverage
 coverage: venv ## What unit and component tests together covered, held to its limits
