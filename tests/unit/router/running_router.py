@@ -55,6 +55,8 @@ class Server:
     """It says that its answers hold a number that is none."""
     fault: Literal["", "reset", "cut", "hang"] = ""
     """What goes wrong instead of an answer: no head, half of a body, or nothing at all."""
+    broken: int = 0
+    """How many of the first requests it breaks off, as if it had died of them."""
     hanging: int = 0
     """How many requests hang."""
     released: asyncio.Event = field(default_factory=asyncio.Event)
@@ -83,7 +85,7 @@ class Server:
         await asyncio.sleep(self.delay)
         if self.fault == "hang":
             await self._hang()
-        elif self.fault:
+        elif self.fault or self.answered <= self.broken:
             return await self._break_off(request)
         content = {"path": request.path, "padding": "x" * self.padding}
         return web.json_response(content, status=self.status, headers=self.named)

@@ -116,3 +116,20 @@ async def test_without_another_version_a_failure_is_passed_on(tmp_path: Path, ol
     async with running_router(tmp_path / "config", routing) as router:
         answer = await router.users.post(INFER, json={})
     assert (answer.status_code, old.answered) == (500, 1)
+
+
+async def test_without_another_version_what_a_dying_server_did_not_answer_is_asked_again(
+    tmp_path: Path, old: Server
+) -> None:
+    """Of another server of the version where there is one, and of each request twice at most."""
+    routing = Routing("churn", "default", "churn", (old.variant,), old.digest)
+    async with running_router(tmp_path / "config", routing) as router:
+        await router.until_reached(old)
+        old.broken = old.answered + 2
+        saved = await router.users.post(INFER, json={})
+        assert saved.status_code == 200
+        before = old.answered
+        old.broken = before + 1000
+        lost = await router.users.post(INFER, json={})
+    assert lost.status_code == 503
+    assert old.answered - before == 3

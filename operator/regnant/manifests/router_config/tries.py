@@ -2,8 +2,9 @@
 
 A retry belongs to the cluster that users are sent to, not to the route: the same route may lead to
 a version that has a stand-in and to one that has none. What another version stands in for is tried
-there whatever went wrong. What nobody stands in for is tried again only if no server has worked on
-it, and never at a challenger: the champion's cluster does not hold one.
+there whatever went wrong. What nobody stands in for is tried at another server of the same version
+if the first one has gone, is full, or says nothing; a failure that it answers is the answer. It is
+never tried at a challenger: the champion's cluster does not hold one.
 
 An inference changes nothing, so it may be asked twice. The time of a try is not here: Envoy takes
 it from the route and from a header, and from no cluster.
@@ -46,9 +47,9 @@ _FILTERS = "type.googleapis.com/envoy.extensions.filters.http"
 
 def alone() -> dict[str, Any]:
     """The protocol options of a version that nobody stands in for."""
-    unworked = "connect-failure,refused-stream,reset-before-request,retriable-status-codes"
+    unanswered = "reset,connect-failure,refused-stream,retriable-status-codes"
     only = {"retriable_status_codes": [HTTPStatus.SERVICE_UNAVAILABLE.value]}
-    return {"retry_policy": _policy(unworked) | only}
+    return {"retry_policy": _policy(unanswered) | only}
 
 
 def with_stand_in() -> dict[str, Any]:
