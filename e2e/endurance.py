@@ -39,6 +39,8 @@ SPEC: Manifest = {
     "server": {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}},
 }
 """As `Service.apply` takes it: ten steps of a second or more."""
+_START_SECONDS = 3.0
+"""How long users whose pod runs may take to ask for the first time."""
 _PATIENCE = 150.0
 _ROUTER = "kill -9 of a router"
 
@@ -66,15 +68,15 @@ class Endurance:
 
     def run(self, *, requests: int, per_second: float) -> Outcome:
         """Do everything while users ask; ends when they have asked so often."""
-        began = time.monotonic()
         load = self.contest.service.send_users(per_second=per_second, attempts=ATTEMPTS)
+        ends = time.monotonic() + _START_SECONDS + requests / per_second
         try:
             self._first_rollout()
             self._kill_router()
             self._second_rollout()
-            lasting = requests / per_second - (time.monotonic() - began)
-            self._announce(f"nothing more, for {max(lasting, 0.0):.0f} s")
-            time.sleep(max(lasting, 0.0))
+            lasting = max(0.0, ends - time.monotonic())
+            self._announce(f"nothing more, for {lasting:.0f} s")
+            time.sleep(lasting)
         finally:
             load.stop()
         return load.outcome
