@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from e2e.bench import footprint, serving, training
 from e2e.bench.machine import busy, commit, processor
 from e2e.bench.place import place
-from e2e.bench.report import Table, insert
+from e2e.bench.report import Table, insert, say
 from e2e.cluster.settings import CHECKOUT
 from e2e.harness import Cluster
 from e2e.installation import Installation, install
@@ -39,16 +39,16 @@ def main() -> int:
 
 
 def _measure(installation: Installation, asked: argparse.Namespace) -> list[Table]:
-    _say("The operator, started anew")
+    say("The operator, started anew")
     idle = footprint.measure_idle(installation)
     with place(installation) as here:
-        _say("A training, in turns")
+        say("A training, in turns")
         until = time.monotonic() + TURNS_SECONDS
         trainings = training.measure(here, asked.repetitions, until)
-        _say("A first answer, in turns")
+        say("A first answer, in turns")
         until = time.monotonic() + TURNS_SECONDS
         answers = serving.measure(here, asked.repetitions, until, training.line(1))
-        _say(f"{asked.services} settled services")
+        say(f"{asked.services} settled services")
         settled = footprint.measure_settled(here, training.line(1), asked.services, asked.seconds)
     return [
         answers,
@@ -77,10 +77,6 @@ def _circumstances(cluster: Cluster, asked: argparse.Namespace, load: list[float
     }
     lines = ["| | |", "| --- | --- |", *(f"| {key} | {value} |" for key, value in rows.items())]
     return "\n".join(lines)
-
-
-def _say(title: str) -> None:
-    print(f"\n\033[1m== {title}\033[0m", flush=True)
 
 
 def _arguments() -> argparse.Namespace:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 import uvloop
@@ -21,7 +22,7 @@ import uvloop
 from e2e.bench.closed_loop import Load, Target, Turn, in_turns
 from e2e.bench.machine import circumstances, cores, on_core
 from e2e.bench.model_server import model_server, requests
-from e2e.bench.report import Sample, Table, insert
+from e2e.bench.report import Table, insert
 from e2e.cluster.settings import CHECKOUT
 from tests.unit.serving.bundles import Written, classifier_bundle
 
@@ -110,20 +111,16 @@ def _table(turns: Mapping[str, list[Turn]], asked: argparse.Namespace) -> Table:
 
 
 def _row(name: str, found: list[Turn], deaf: list[Turn]) -> list[str]:
-    cpu = f"{_median(one.cpu for one in found):.1f} us"
-    p50 = f"{_median(one.p50 for one in found):.1f} us"
-    rate = f"{_median(one.per_second for one in found):,.0f}"
+    cpu = f"{median(one.cpu for one in found):.1f} us"
+    p50 = f"{median(one.p50 for one in found):.1f} us"
+    rate = f"{median(one.per_second for one in found):,.0f}"
     if name == _DEAF:
         return [name, cpu, "", "", p50, rate, ""]
     pairs = list(zip(found, deaf, strict=True))
-    more = f"{_median(ours.cpu - without.cpu for ours, without in pairs):+.1f} us"
-    ratio = f"{_median(ours.cpu / without.cpu for ours, without in pairs):.3f}"
-    rates = f"{_median(ours.per_second / without.per_second for ours, without in pairs):.3f}"
+    more = f"{median(ours.cpu - without.cpu for ours, without in pairs):+.1f} us"
+    ratio = f"{median(ours.cpu / without.cpu for ours, without in pairs):.3f}"
+    rates = f"{median(ours.per_second / without.per_second for ours, without in pairs):.3f}"
     return [name, cpu, more, ratio, p50, rate, rates]
-
-
-def _median(values: Iterable[float]) -> float:
-    return Sample.of(values).median
 
 
 def _arguments() -> argparse.Namespace:

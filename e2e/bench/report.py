@@ -59,6 +59,11 @@ class Table:
         return f"### {self.title}\n\n{text}\n\n{self.note}"
 
 
+def say(title: str) -> None:
+    """Head what is printed from now on."""
+    print(f"\n\033[1m== {title}\033[0m", flush=True)
+
+
 def rounds(most: int, until: float) -> Iterator[int]:
     """Numbers from 1, at least one, and none that would begin after `until` on the clock."""
     for number in range(1, most + 1):

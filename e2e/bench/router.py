@@ -11,10 +11,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 import httpx
@@ -24,7 +25,7 @@ from e2e.bench.bare_router import bare_router
 from e2e.bench.closed_loop import LOOPBACK, Load, Target, Turn, in_turns
 from e2e.bench.machine import circumstances, cores, on_core
 from e2e.bench.model_server import VERSION, model_server, requests
-from e2e.bench.report import Sample, Table, insert, verdict
+from e2e.bench.report import Table, insert, verdict
 from e2e.cluster.settings import CHECKOUT
 from regnant.manifests.routing import Routing, Sticky, Variant
 from tests.unit.router.running_router import Server, running_router
@@ -169,23 +170,19 @@ def _table(
 
 def _row(name: str, turns: Mapping[str, list[Turn]], connections: int) -> list[str]:
     found, bare, direct = turns[name], turns[_BARE], turns[_DIRECT]
-    p50 = f"{_median(one.p50 for one in found):.0f} us"
-    p99 = f"{_median(one.p99 for one in found):.0f} us"
+    p50 = f"{median(one.p50 for one in found):.0f} us"
+    p99 = f"{median(one.p99 for one in found):.0f} us"
     if name == _DIRECT:
         return [name, "", "", p50, p99, "", ""]
-    cpu = _median(one.cpu for one in found)
-    ratio = _median(ours.cpu / peer.cpu for ours, peer in zip(found, bare, strict=True))
-    beyond = _median(ours.p50 - without.p50 for ours, without in zip(found, direct, strict=True))
+    cpu = median(one.cpu for one in found)
+    ratio = median(ours.cpu / peer.cpu for ours, peer in zip(found, bare, strict=True))
+    beyond = median(ours.p50 - without.p50 for ours, without in zip(found, direct, strict=True))
     goal = ""
     if name != _BARE:
         goal = f"CPU at most {GOAL_CPU:.0f} us: {verdict(cpu, GOAL_CPU)}"
         if connections == 1:
             goal += f"; p50 at most {GOAL_P50:+.0f} us: {verdict(beyond, GOAL_P50)}"
     return [name, f"{cpu:.0f} us", f"{ratio:.2f}", p50, p99, f"{beyond:+.0f} us", goal]
-
-
-def _median(values: Iterable[float]) -> float:
-    return Sample.of(values).median
 
 
 def _arguments() -> argparse.Namespace:

@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime
 
 from e2e.bench.evidence import equal, failing, looks, pairs, picture
-from e2e.bench.report import insert
+from e2e.bench.report import insert, say
 from e2e.cluster.settings import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
@@ -23,14 +23,14 @@ def main() -> int:
     """Simulate everything that the evidence promises."""
     asked = _arguments()
     began, used = time.monotonic(), time.process_time()
-    _say("Equal models")
+    say("Equal models")
     compared = equal.compare_all(asked.comparisons)
     tables = [equal.table(compared)]
-    _say("Equal latency and correctness")
+    say("Equal latency and correctness")
     tables.append(equal.other_table(asked.comparisons // 10, asked.comparisons // 4))
-    _say("Pairs with known truth")
+    say("Pairs with known truth")
     tables.append(pairs.table(asked.runs))
-    _say("Failing and slow challengers")
+    say("Failing and slow challengers")
     tables += [failing.errors_table(asked.runs), failing.latency_table(asked.runs // 10)]
     tables.append(looks.table())
     took, cpu = time.monotonic() - began, time.process_time() - used
@@ -47,10 +47,6 @@ def main() -> int:
         PICTURE.write_text(picture.draw(compared), encoding="utf-8")
         print(f"{PAGE.relative_to(CHECKOUT)} and {PICTURE.relative_to(CHECKOUT)} are written.")
     return 0
-
-
-def _say(title: str) -> None:
-    print(f"\033[1m== {title}\033[0m", flush=True)
 
 
 def _arguments() -> argparse.Namespace:

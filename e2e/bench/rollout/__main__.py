@@ -8,7 +8,7 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from e2e.bench.report import insert
+from e2e.bench.report import insert, say
 from e2e.bench.rollout import cutoffs, picture, shifts, stories
 from e2e.cluster.settings import CHECKOUT
 from e2e.harness import Cluster
@@ -31,11 +31,11 @@ def main() -> int:
 def _measure(asked: argparse.Namespace) -> int:
     began, load = time.monotonic(), os.getloadavg()[0]
     installation = install(Cluster.from_environment())
-    _say("Two rollouts, to be drawn")
+    say("Two rollouts, to be drawn")
     told = stories.record(installation)
-    _say("From a decision to the traffic")
+    say("From a decision to the traffic")
     shifted = shifts.measure(installation, asked.rollouts)
-    _say("From a failing request to weight 0")
+    say("From a failing request to weight 0")
     cut = cutoffs.measure(installation, asked.repetitions)
     head = (
         f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {os.cpu_count()} CPUs that carry the "
@@ -52,10 +52,6 @@ def _measure(asked: argparse.Namespace) -> int:
         PICTURE.write_text(picture.draw(told), encoding="utf-8")
         print(f"{PAGE.relative_to(CHECKOUT)} and {PICTURE.relative_to(CHECKOUT)} are written.")
     return 0
-
-
-def _say(title: str) -> None:
-    print(f"\033[1m== {title}\033[0m", flush=True)
 
 
 def _arguments() -> argparse.Namespace:
