@@ -36,7 +36,6 @@ SPEC: Manifest = {
         "limits": WIDE_LIMITS,
         "steps": [step(weight, requests=20) for weight in range(10, 100, 9)],
     },
-    "server": {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}},
 }
 """As `Service.apply` takes it: ten steps of a second or more."""
 _START_SECONDS = 3.0

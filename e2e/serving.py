@@ -31,6 +31,11 @@ LABELS = "app.kubernetes.io/managed-by=regnant"
 SERVERS = "app.kubernetes.io/name=server"
 ROUTERS = "app.kubernetes.io/name=router"
 PATIENCE = 90
+RESOURCES: Manifest = {
+    "requests": {"cpu": "20m", "memory": "64Mi"},
+    "limits": {"memory": "512Mi"},
+}
+"""What a server and a router ask for: less than by default, so that two cores hold several."""
 _ASK = """
 import http.client, json, sys, urllib.parse
 asked = json.load(sys.stdin)
@@ -140,8 +145,8 @@ class Service:
         usual = {"watch": {"duration": watch}, "progressDeadline": deadline}
         spec: Manifest = {
             "modelName": self.model,
-            "server": {"replicas": replicas} | (server or {}),
-            "router": {"replicas": routers},
+            "server": {"replicas": replicas, "resources": RESOURCES} | (server or {}),
+            "router": {"replicas": routers, "resources": RESOURCES},
             "rollout": usual | (rollout or {}),
         }
         if pin is not None:

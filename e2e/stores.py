@@ -82,6 +82,10 @@ class OwnStore:
         secret = _object("Secret", type="kubernetes.io/dockerconfigjson", stringData=words)
         self.cluster.apply(secret, self.namespace)
 
+    def withdraw(self) -> None:
+        """Take that Secret away."""
+        self.cluster.delete("secret", _NAME, self.namespace)
+
 
 def _object(kind: str, **content: object) -> Manifest:
     metadata = {"name": _NAME, "labels": {"app": _NAME}}

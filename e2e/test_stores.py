@@ -56,12 +56,18 @@ def test_with_the_right_credentials_the_same_training_is_registered(
     assert train_again(cluster, store, "guarded").startswith(f"oci://{store.host}/models/")
 
 
+def test_a_server_whose_secret_does_not_exist_says_so(cluster: Cluster, store: OwnStore) -> None:
+    store.withdraw()
+    service = Service(cluster, store.namespace, "guarded", "guarded")
+    service.apply(deadline="10m")
+    service.wait_until_it_says('the Secret of the store: secret "store" not found')
+
+
 def test_a_version_that_may_not_be_fetched_is_not_served_and_once_it_may_it_is(
     cluster: Cluster, store: OwnStore
 ) -> None:
     store.hand_out("guess")
     service = Service(cluster, store.namespace, "guarded", "guarded")
-    service.apply()
     told = service.wait_until_it_says("check the Secret of the store")
     assert told["reason"] == "StoreForbidden"
     store.hand_out()

@@ -13,6 +13,7 @@ from regnant.api.inference_service import InferenceServiceStatus
 from regnant.api.meta import Kind
 from regnant.api.model_version import Artifact, Interface
 from regnant.api.rollout_status import Serving
+from regnant.cluster.client import Cluster
 from regnant.cluster.kinds import Manifest
 from regnant.controllers.attempts import of_this_attempt
 from regnant.controllers.children import Children
@@ -22,6 +23,7 @@ from regnant.controllers.reconciler import Sighting
 from regnant.controllers.router_sync import RouterSync
 from regnant.controllers.scrape import Variant
 from regnant.controllers.verifying import verify
+from regnant.controllers.volumes import missing_volume
 from regnant.lifecycle import inference_service as lifecycle
 from regnant.lifecycle import serving_plan
 from regnant.lifecycle.decision import Decision
@@ -53,6 +55,7 @@ _REFUSED = Fault(
 class InferenceServiceObserver:
     """Sees what a decision on an InferenceService rests on."""
 
+    cluster: Cluster
     children: Children
     prober: Prober
     counter: Counter
@@ -74,7 +77,7 @@ class InferenceServiceObserver:
             service=resource,
             platform=self.platform,
             versions=_versions(resource, children.versions),
-            servers=_servers(resource, found["Pod"], found["Deployment"]),
+            servers=await self._servers(resource, found["Pod"], found["Deployment"]),
             server_names=frozenset(
                 one["metadata"]["name"]
                 for kind in _OF_A_SERVER
@@ -98,6 +101,31 @@ class InferenceServiceObserver:
         return Sighting(
             lambda now: lifecycle.decide(observed, now), children.made, afterwards, lasting=counted
         )
+
+    async def _servers(
+        self, resource: Service, pods: Sequence[Manifest], deployments: Sequence[Manifest]
+    ) -> dict[str, ServerHealth]:
+        """The health of each version's servers, by digest.
+
+        What is desired is the spec's word: a Deployment learns of it only when the decision is
+        carried out, and a service that is to grow would be called ready until then.
+        """
+        health = {}
+        for digest in serving_plan.running(resource.status):
+            short = names.short(digest)
+            own, its = (
+                [one for one in found if one["metadata"]["labels"].get(names.DIGEST) == short]
+                for found in (pods, deployments)
+            )
+            tried = of_this_attempt(own, its)
+            fault = (
+                diagnose(tried)
+                or diagnose_deployments(its)
+                or await missing_volume(self.cluster, tried)
+            )
+            ready = sum(is_ready(pod) for pod in own)
+            health[digest] = ServerHealth(resource.spec.server.replicas, ready, fault)
+        return health
 
     async def _routers(
         self, resource: Service, pods: Sequence[Manifest]
@@ -199,27 +227,6 @@ def _roles(status: InferenceServiceStatus) -> set[tuple[str, int]]:
     }
     roles = {(role, serving.version) for role, serving in named.items() if serving}
     return roles | {("rejected", rejection.version) for rejection in status.rejected}
-
-
-def _servers(
-    resource: Service, pods: Sequence[Manifest], deployments: Sequence[Manifest]
-) -> dict[str, ServerHealth]:
-    """The health of each version's servers, by digest.
-
-    What is desired is the spec's word: a Deployment learns of it only when the decision is carried
-    out, and a service that is to grow would be called ready until then.
-    """
-    health = {}
-    for digest in serving_plan.running(resource.status):
-        short = names.short(digest)
-        own, its = (
-            [one for one in found if one["metadata"]["labels"].get(names.DIGEST) == short]
-            for found in (pods, deployments)
-        )
-        ready = sum(is_ready(pod) for pod in own)
-        fault = diagnose(of_this_attempt(own, its)) or diagnose_deployments(its)
-        health[digest] = ServerHealth(resource.spec.server.replicas, ready, fault)
-    return health
 
 
 def _routers(pods: Sequence[Manifest]) -> list[Manifest]:

@@ -66,6 +66,7 @@ def build_reconcilers(
             resources.INFERENCE_SERVICE,
             (InferenceServiceSpec, InferenceServiceStatus),
             InferenceServiceObserver(
+                cluster,
                 Children(cluster, listen),
                 prober,
                 Counter(prober),

@@ -11,16 +11,15 @@ from regnant.api.meta import Kind
 from regnant.api.training_pipeline import TrainingPipelineStatus
 from regnant.cluster.client import Cluster
 from regnant.cluster.errors import ClusterError
-from regnant.cluster.kinds import Manifest, Ref
+from regnant.cluster.kinds import Manifest
 from regnant.controllers.reconciler import Sighting
+from regnant.controllers.volumes import missing_volume
 from regnant.lifecycle import training_pipeline as lifecycle
 from regnant.lifecycle.diagnosis import (
     Fault,
     containers,
     diagnose,
     job_outcome,
-    unmounted,
-    waits_for_volumes,
 )
 from regnant.lifecycle.training_pipeline import Observed, Pipeline, Registered
 from regnant.lifecycle.training_runs import Job
@@ -92,17 +91,9 @@ class TrainingPipelineObserver:
             reason=reason,
             running=running is not None,
             stage=await self._stage(running) if running else "",
-            fault=diagnose(pods) or await self._unmounted(pods),
+            fault=diagnose(pods) or await missing_volume(self._cluster, pods),
             output=_output(pods),
         )
-
-    async def _unmounted(self, pods: Sequence[Manifest]) -> Fault | None:
-        """What keeps the volumes from a pod: the kubelet tells that in Events alone."""
-        for pod in filter(waits_for_volumes, pods):
-            about = Ref("Pod", pod["metadata"]["namespace"], pod["metadata"]["name"])
-            if fault := unmounted(await self._cluster.warnings_about(about)):
-                return fault
-        return None
 
     async def _stage(self, pod: Manifest) -> str:
         """What the training said last that it is doing; nothing while it has said nothing."""

@@ -16,6 +16,7 @@ from regnant.manifests import names
 from tests.component.controllers.routers import RouterStandIn
 
 _AT = "2026-01-01T00:00:00Z"
+_EVENT_TIME = "2026-01-01T00:00:00.000000Z"
 
 
 @dataclass
@@ -102,6 +103,23 @@ class Node:
         }
         await self._write_status(Ref("Job", self.namespace, job), "batch/v1", status)
 
+    async def warn(self, pod: str, reason: str, note: str) -> None:
+        """An Event of the kubelet about a pod."""
+        event = {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"name": f"{pod}.{reason.lower()}", "namespace": self.namespace},
+            "type": "Warning",
+            "reason": reason,
+            "note": note,
+            "action": reason,
+            "eventTime": _EVENT_TIME,
+            "reportingController": "kubelet",
+            "reportingInstance": "node-1",
+            "regarding": {"kind": "Pod", "name": pod, "namespace": self.namespace},
+        }
+        await self.cluster.create(event)
+
     async def _create(self, name: str, template: Manifest) -> None:
         head = {**template["metadata"], "name": name, "namespace": self.namespace}
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": head, "spec": template["spec"]}
@@ -127,6 +145,11 @@ def ended(name: str, code: int, message: str, **fields: Any) -> Manifest:
 def running(name: str) -> Manifest:
     """The status of a container at work."""
     return _status(name, {"running": {"startedAt": _AT}}, ready=True, started=True)
+
+
+def creating(name: str) -> Manifest:
+    """The status of a container that was not created yet."""
+    return _status(name, {"waiting": {"reason": "PodInitializing"}})
 
 
 def crashing(name: str, code: int, message: str) -> Manifest:

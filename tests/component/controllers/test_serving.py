@@ -12,7 +12,7 @@ from regnant.api.meta import Kind
 from regnant.cluster.errors import AlreadyExistsError, ConflictError
 from regnant.manifests import names
 from regnant.manifests.router import CONFIG_SYNC
-from tests.component.controllers.node import crashing
+from tests.component.controllers.node import crashing, creating
 from tests.component.controllers.operators import Operator
 from tests.component.resources.documents import Manifest, service, version
 
@@ -439,6 +439,26 @@ async def test_a_version_that_says_it_is_broken_is_rejected_in_its_own_words(
     (rejected,) = (await operator.status(SERVICE, "shop"))["rejected"]
     assert (rejected["reason"], rejected["message"]) == tuple(words.values())
     assert "ModelLoadFailed" in await operator.events()
+
+
+async def test_a_server_that_waits_for_the_secret_of_the_store_says_so_and_goes_on_by_itself(
+    operator: Operator,
+) -> None:
+    operator.node.sick[FIRST] = {"initContainerStatuses": [creating("fetch")]}
+    await operator.create(version(operator.namespace, 1, digest=ONE))
+    await operator.create(service(operator.namespace, **QUICK))
+    await operator.until(SERVICE, "shop", "Preparing")
+    await operator.node.run()
+    assert "Secret of the store" not in (await operator.condition(SERVICE, "shop"))[2]
+    note = 'MountVolume.SetUp failed for volume "store-credentials" : secret "keys" not found'
+    await operator.node.warn(f"{FIRST}-0", "FailedMount", note)
+    await operator.reconcile(SERVICE, "shop")
+    status, _, message = await operator.condition(SERVICE, "shop")
+    assert status == "False"
+    assert 'the Secret of the store: secret "keys" not found' in message
+    del operator.node.sick[FIRST]
+    await operator.settle(SERVICE, "shop")
+    assert (await operator.status(SERVICE, "shop"))["phase"] == "Serving"
 
 
 async def test_a_champion_that_falls_ill_in_its_watch_gives_way(operator: Operator) -> None:
