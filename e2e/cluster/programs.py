@@ -70,7 +70,7 @@ def kubernetes(version: str) -> Family:
 COREDNS = Family("coredns", {"coredns": "."})
 TOOLS = (
     Family("helm", {"helm": "helm.sh/helm/v4/cmd/helm"}),
-    Family("registry", {"registry": "github.com/distribution/distribution/v3/cmd/registry"}),
+    Family("registry", {"registry": "."}),
     Family("kubeconform", {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}),
     Family("hey", {"hey": "github.com/rakyll/hey"}),
     Family("versitygw", {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}),
@@ -142,7 +142,9 @@ _GO_ENVIRONMENT = {
 
 def _flags(family: Family) -> list[str]:
     variables = "".join(f" -X {name}={value}" for name, value in family.variables.items())
-    return ["-trimpath", "-tags=providerless", "-mod=readonly", f"-ldflags=-s -w{variables}"]
+    # What only a debugger reads is stripped in the end; not writing it at all saves a tenth.
+    undebugged = ["-gcflags=all=-dwarf=false", f"-ldflags=-s -w{variables}"]
+    return ["-trimpath", "-tags=providerless", "-mod=readonly", *undebugged]
 
 
 def _compile(source: Path, family: Family, flags: list[str], folder: Path) -> None:
