@@ -141,12 +141,15 @@ def _health_check(variant: Variant, model: str) -> dict[str, Any]:
     """A server that says 503 is out at once; one that is silent, after two seconds.
 
     It is asked for this version: the address of a pod that is gone may be another version's next.
+    One that is not healthy yet is waited for, be it new or back, so it is asked more often.
     """
     path = f"/v2/models/{model}/versions/{variant.version}/ready"
     return {
         "timeout": "1s",
         "interval": "1s",
-        "no_traffic_interval": "1s",
+        "unhealthy_interval": "0.25s",
+        "no_traffic_interval": "0.25s",
+        "no_traffic_healthy_interval": "1s",
         "unhealthy_threshold": 2,
         "healthy_threshold": 1,
         "http_health_check": {"path": path, "host": "health-check"},
