@@ -98,6 +98,15 @@ def test_metadata_of_server_and_model_come_through_the_router(world: World) -> N
     assert world.asker.infer(f"{url}/versions/1", request()).status == 200
 
 
+def test_rows_are_predicted_through_the_router(world: World) -> None:
+    url = world.service.url.replace("/v2/", "/v1/")
+    rows = {"instances": [[1, 1, 1, 1], {f"features[{place}]": 2 for place in range(4)}]}
+    answer = world.asker.send("POST", f"{url}:predict", json.dumps(rows))
+    assert answer.json == {"predictions": [4.0, 8.0]}
+    assert answer.headers["x-regnant-version"] == "1"
+    assert world.asker.get(url).json == {"name": "line", "ready": True}
+
+
 def _changed(**change: Any) -> dict[str, Any]:
     [tensor] = request()["inputs"]
     return {"inputs": [tensor | change]}

@@ -24,6 +24,7 @@ from regnant.serving.cpus import usable_cpus
 from regnant.serving.executor import Executor, measure
 from regnant.serving.golden import read_golden, replay
 from regnant.serving.identity import Identity
+from regnant.serving.inferring import Inferring
 from regnant.serving.listener import Listener
 from regnant.serving.model import load_model
 from regnant.serving.outcomes import Outcomes, Sample
@@ -31,6 +32,7 @@ from regnant.serving.reports import Reports
 from regnant.serving.routes import Routes
 from regnant.serving.scoring import scoring_of
 from regnant.serving.settings import parse_settings
+from regnant.serving.tabular import table_of
 
 if TYPE_CHECKING:
     from regnant.serving.settings import Settings
@@ -80,7 +82,8 @@ def prove(settings: Settings) -> Routes:
     executor = Executor(model, cost, threads, settings.limits.inference_seconds)
     scoring = scoring_of(bundle.signature.task, model.interface.outputs)
     reports = Reports(identity, Outcomes(Sample(settings.outcome_sample), scoring))
-    return Routes(identity, model, golden, executor, reports)
+    table = table_of(bundle.signature, model.interface)
+    return Routes(identity, model.interface, table, golden, Inferring(executor, reports))
 
 
 async def _serve(settings: Settings, routes: Routes) -> None:

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Protocol, cast
 import httptools
 
 from regnant.serving.exchange import Phase
+from regnant.serving.inferring import explain
 from regnant.serving.messages import RequestRefused, encode
 from regnant.serving.parsing import RequestParser, refusal
-from regnant.serving.routes import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

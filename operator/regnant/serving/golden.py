@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from regnant.serving.codec import decode_tensors, encode_tensors
 from regnant.serving.errors import GoldenMismatch, ModelLoadFailed
 from regnant.serving.messages import RequestRefused
+from regnant.serving.tensors import decode_tensors, encode_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -26,6 +26,7 @@ KEPT_HEADERS = {
     b"content-type": "content_type",
     b"content-encoding": "content_encoding",
     b"expect": "expect",
+    b"inference-header-content-length": "announced_json_length",
     b"x-request-id": "request_id",
     b"x-regnant-verify-version": "verifies",
     b"x-regnant-shadow": "shadow",
@@ -37,6 +38,7 @@ class Request:
     """One request, filled in as its bytes arrive; only the headers that matter are kept."""
 
     __slots__ = (
+        "announced_json_length",
         "announced_length",
         "body",
         "completed",
@@ -61,6 +63,7 @@ class Request:
         self.keep_alive = True
         self.host: bytes | None = None
         self.announced_length = b""
+        self.announced_json_length = b""
         self.transfer_encoding = b""
         self.content_type = b""
         self.content_encoding = b""
@@ -86,6 +89,24 @@ class Request:
         return int(self.announced_length) if self.announced_length else None
 
     @property
+    def encoding(self) -> bytes:
+        """How the body is compressed, as `inflation` names it."""
+        return self.content_encoding.strip().lower()
+
+    @property
+    def json_length(self) -> int | None:
+        """How many bytes of JSON are before the raw bytes of tensors; None if all is JSON."""
+        announced = self.announced_json_length
+        if not announced:
+            return None
+        if not announced.isdigit():
+            raise bad_request(
+                f"Inference-Header-Content-Length: {announced.decode('latin-1')!r} is not a number "
+                "of bytes"
+            )
+        return int(announced)
+
+    @property
     def path(self) -> bytes:
         """The target without its query; of an absolute target, without scheme and authority."""
         path, _, _ = self.target.partition(b"?")
@@ -101,13 +122,20 @@ class Request:
 
 
 class Response:
-    """A status, a JSON body and what else the head must say."""
+    """A status, a body and what else the head must say."""
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("body", "content_type", "headers", "status")
 
-    def __init__(self, status: int, body: bytes, headers: bytes = b"") -> None:
+    def __init__(
+        self,
+        status: int,
+        body: bytes,
+        headers: bytes = b"",
+        content_type: bytes = b"application/json",
+    ) -> None:
         self.status = status
         self.body = body
+        self.content_type = content_type
         self.headers = headers
         """Whole lines, each with its line end."""
 
@@ -140,7 +168,7 @@ def encode(response: Response, request: Request, stamp: bytes, *, keep_alive: bo
     """Return the bytes of a response; `stamp` is the head lines that every answer carries."""
     parts = [
         b"HTTP/1.1 %d %b\r\n" % (response.status, _REASONS.get(response.status, b"")),
-        b"content-type: application/json\r\ncontent-length: %d\r\n" % len(response.body),
+        b"content-type: %b\r\ncontent-length: %d\r\n" % (response.content_type, len(response.body)),
         stamp,
         response.headers,
     ]

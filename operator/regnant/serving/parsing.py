@@ -16,8 +16,9 @@ import httptools
 
 from regnant.serving import log
 from regnant.serving.exchange import Exchange, Phase
+from regnant.serving.inflation import inflate
 from regnant.serving.messages import KEPT_HEADERS, RequestRefused, bad_request
-from regnant.serving.routes import check_body_is_json
+from regnant.serving.routes import check_body
 
 if TYPE_CHECKING:
     from regnant.serving.admission import Admission
@@ -119,7 +120,7 @@ class RequestParser:
         try:
             exchange.route = route = self._routes.find(request)
             if route.is_inference:
-                check_body_is_json(request)
+                check_body(request)
                 self._admission.admit(exchange)
         except RequestRefused as refused:
             if request.expect:
@@ -149,9 +150,19 @@ class RequestParser:
         """Hand a complete request over."""
         exchange = self.incoming
         exchange.request.completed = time.perf_counter_ns()
+        if exchange.request.content_encoding and exchange.admitted:
+            self._inflate(exchange)
         self.incoming = Exchange()
         self.phase = Phase.BETWEEN if exchange.request.keep_alive else Phase.NOTHING
         self._receiver.received(exchange)
+
+    def _inflate(self, exchange: Exchange) -> None:
+        request = exchange.request
+        try:
+            request.body = inflate(request.body, request.encoding, self._limits.body_bytes)
+            self._admission.hold(exchange, max(0, len(request.body) - exchange.held))
+        except RequestRefused as refused:
+            exchange.refusal = refused
 
     # limits
 

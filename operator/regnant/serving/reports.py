@@ -10,9 +10,9 @@ import secrets
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+import numpy as np
 import orjson
 
-from regnant.serving.codec import has_non_finite
 from regnant.serving.messages import Response
 from regnant.serving.query import Whole, parse_query
 from regnant.serving.statistics import Statistics
@@ -40,12 +40,15 @@ class Reports:
         self._identity = identity
 
     def inferred(
-        self, request: Request, rows: int, outputs: Mapping[str, Array], body: bytes
+        self, request: Request, rows: int, outputs: Mapping[str, Array], text: bytes | None
     ) -> bool:
-        """Hear what a model answered, and how it was spelled; tell whether it is all numbers."""
+        """Hear what a model answered, and tell whether it is all numbers.
+
+        `text` is the JSON in which every output is spelled, or None if some are not.
+        """
         self.outcomes.keep(request, rows, outputs)
         # Looking at the arrays costs more than the search, which seldom finds anything.
-        if b"null" in body and has_non_finite(outputs):
+        if (text is None or b"null" in text) and _has_non_finite(outputs):
             self.statistics.non_finite(request)
             return False
         return True
@@ -70,3 +73,10 @@ class Reports:
         asked = parse_query(request.query, _PAGING)
         page = self.outcomes.page(asked["after"], asked["limit"])
         respond(Response(HTTPStatus.OK, orjson.dumps({"boot": self._boot, **page})))
+
+
+def _has_non_finite(arrays: Mapping[str, Array]) -> bool:
+    """Whether any output holds NaN or an infinity."""
+    return any(
+        array.dtype.kind == "f" and not np.isfinite(array).all() for array in arrays.values()
+    )

@@ -15,30 +15,27 @@ from urllib.parse import unquote_to_bytes
 
 import orjson
 
-from regnant.serving import log
-from regnant.serving.codec import decode_request, encode_response
-from regnant.serving.messages import RequestRefused, Response
+from regnant.serving import inflation
+from regnant.serving.codec import OpenInference
+from regnant.serving.messages import RequestRefused, Response, bad_request
 from regnant.serving.query import Whole, parse_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from regnant.serving.codec import InferRequest
-    from regnant.serving.datatypes import Array, TensorSpec
-    from regnant.serving.executor import Executor
+    from regnant.serving.datatypes import Interface, TensorSpec
     from regnant.serving.golden import GoldenRows
     from regnant.serving.identity import Identity
+    from regnant.serving.inferring import Inferring
     from regnant.serving.messages import Request, Respond
-    from regnant.serving.model import Model
-    from regnant.serving.reports import Reports
+    from regnant.serving.tabular import Table
 
     Answer = Callable[[Request, Respond], None]
 
 _GOLDEN_QUERY = {"rows": Whole(default=16, minimum=1, maximum=10**9)}
 _READ = b"GET, HEAD"
 _WRITE = b"POST"
-_NON_FINITE = b"x-regnant-non-finite: true\r\n"
-"""Beside an answer with a number that is none: a router lets another version answer instead."""
+_EXTENSIONS = ["binary_tensor_data"]
 _JSON_TYPES = frozenset({b"", b"application/json", b"application/x-www-form-urlencoded"})
 """What bodies of JSON are sent as; the last one is what `curl --data` says of any body."""
 
@@ -58,24 +55,24 @@ class Routes:
     def __init__(
         self,
         identity: Identity,
-        model: Model,
+        interface: Interface,
+        table: Table | None,
         golden: GoldenRows,
-        executor: Executor,
-        reports: Reports,
+        inferring: Inferring,
     ) -> None:
         self.identity = identity
-        self.reports = reports
+        self.reports = inferring.reports
         self.ready = True
-        self._model = model
+        self._interface = interface
+        self._table = table
         self._golden = golden
-        self._executor = executor
-        self._failures = 0
-        self._table = self._build()
+        self._inferring = inferring
+        self._paths = self._build()
 
     def find(self, request: Request) -> Route:
         """Return the route of a request whose head is complete, or refuse it."""
         path = request.path
-        route = self._table.get(path) or self._table.get(unquote_to_bytes(path))
+        route = self._paths.get(path) or self._paths.get(unquote_to_bytes(path))
         if route is None:
             raise self._not_found(path)
         if request.method not in route.methods.split(b", "):
@@ -88,12 +85,13 @@ class Routes:
 
     def close(self) -> None:
         """Let go of the model's threads."""
-        self._executor.close()
+        self._inferring.close()
 
     def _build(self) -> dict[bytes, Route]:
         identity = self.identity
         model = f"/v2/models/{identity.model}"
-        table: dict[str, Route] = {
+        infer = partial(self._inferring.answer, OpenInference(identity, self._interface))
+        paths: dict[str, Route] = {
             "/v2": Route(_READ, _always(_server_metadata(identity))),
             "/v2/health/live": Route(_READ, _always(b'{"live":true}')),
             "/v2/health/ready": Route(_READ, self._ready({})),
@@ -102,10 +100,11 @@ class Routes:
             "/regnant/v1/outcomes": Route(_READ, self.reports.answer_outcomes),
         }
         for prefix in (model, f"{model}/versions/{identity.version}"):
-            table[prefix] = Route(_READ, _always(self._model_metadata()))
-            table[f"{prefix}/ready"] = Route(_READ, self._ready({"name": identity.model}))
-            table[f"{prefix}/infer"] = Route(_WRITE, self._infer, is_inference=True)
-        return {path.encode(): route for path, route in table.items()}
+            paths[prefix] = Route(_READ, _always(self._model_metadata()))
+            paths[f"{prefix}/ready"] = Route(_READ, self._ready({"name": identity.model}))
+            paths[f"{prefix}/infer"] = Route(_WRITE, infer, is_inference=True)
+        paths |= self._rows_by_name(identity.model)
+        return {path.encode(): route for path, route in paths.items()}
 
     def _ready(self, fields: dict[str, str]) -> Answer:
         yes = Response(HTTPStatus.OK, orjson.dumps({**fields, "ready": True}))
@@ -116,51 +115,15 @@ class Routes:
 
         return answer
 
-    def _infer(self, request: Request, respond: Respond) -> None:
-        inference = decode_request(request.body, self._model.interface)
-        request.body = b""
-        self._executor.submit(inference, partial(self._answer, inference, request, respond))
-
-    def _answer(
-        self,
-        inference: InferRequest,
-        request: Request,
-        respond: Respond,
-        outcome: dict[str, Array] | Exception,
-    ) -> None:
-        try:
-            response = self._encode(inference, request, outcome)
-        except RequestRefused as refused:
-            self._note_failure(refused, request)
-            response = refused.response()
-        except Exception as error:  # noqa: BLE001 - an answer is owed whatever happened
-            response = explain(error, request)
-        respond(response)
-
-    def _encode(
-        self, inference: InferRequest, request: Request, outcome: dict[str, Array] | Exception
-    ) -> Response:
-        if isinstance(outcome, Exception):
-            raise outcome
-        head = {"model_name": self.identity.model, "model_version": self.identity.version}
-        if inference.id is not None:
-            head["id"] = inference.id
-        body = encode_response(head, outcome, self._model.interface.outputs)
-        finite = self.reports.inferred(request, inference.rows, outcome, body)
-        return Response(HTTPStatus.OK, body, b"" if finite else _NON_FINITE)
-
-    def _note_failure(self, refused: RequestRefused, request: Request) -> None:
-        """Log the first, second, fourth, eighth ... failure: a router hides them from users."""
-        if refused.status != HTTPStatus.INTERNAL_SERVER_ERROR:
-            return
-        self._failures += 1
-        if self._failures.bit_count() == 1:
-            log.event(
-                "the model failed",
-                failures=self._failures,
-                requestId=_text(request.request_id),
-                error=refused.message,
-            )
+    def _rows_by_name(self, model: str) -> dict[str, Route]:
+        """The paths of protocol V1."""
+        table = self._table
+        predict = partial(self._inferring.answer, table) if table else _refuse_rows
+        paths = {"/v1/models": Route(_READ, _always(orjson.dumps({"models": [model]})))}
+        for name in (model, f"{model}/versions/{self.identity.version}"):
+            paths[f"/v1/models/{name}"] = Route(_READ, self._ready({"name": model}))
+            paths[f"/v1/models/{name}:predict"] = Route(_WRITE, predict, is_inference=True)
+        return paths
 
     def _golden_rows(self, request: Request, respond: Respond) -> None:
         asked = parse_query(request.query, _GOLDEN_QUERY)
@@ -169,7 +132,7 @@ class Routes:
         respond(Response(HTTPStatus.OK, orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)))
 
     def _model_metadata(self) -> bytes:
-        interface = self._model.interface
+        interface = self._interface
         return orjson.dumps(
             {
                 "name": self.identity.model,
@@ -182,8 +145,8 @@ class Routes:
 
     def _not_found(self, path: bytes) -> RequestRefused:
         identity = self.identity
-        parts = _text(path[:200]).split("/")
-        if parts[1:3] == ["v2", "models"] and len(parts) > 3:  # noqa: PLR2004
+        parts = _text(path[:200]).partition(":")[0].split("/")
+        if parts[1:3] in (["v1", "models"], ["v2", "models"]) and len(parts) > 3:  # noqa: PLR2004
             if parts[3] != identity.model:
                 return _missing(f"model {parts[3]!r} is not served here; {identity.model!r} is")
             if parts[4:5] == ["versions"] and parts[5:6] != [identity.version]:
@@ -194,34 +157,26 @@ class Routes:
         return _missing(f"there is nothing at {_text(path[:200])!r}; start at /v2")
 
 
-def explain(error: Exception, request: Request) -> Response:
-    """Turn what an answer raised into a response: the client's fault, or ours and logged."""
-    if isinstance(error, RequestRefused):
-        return error.response()
-    log.failure("a request failed", error, requestId=_text(request.request_id))
-    body = orjson.dumps({"error": "the server failed; its log says why"})
-    return Response(HTTPStatus.INTERNAL_SERVER_ERROR, body)
-
-
-def check_body_is_json(request: Request) -> None:
-    """Refuse a body that is announced as something else."""
+def check_body(request: Request) -> None:
+    """Refuse a body that is announced as something else than an inference request."""
     if request.content_length is None:
         raise RequestRefused(
             HTTPStatus.LENGTH_REQUIRED,
             "the body has no length; send Content-Length or Transfer-Encoding: chunked",
         )
     media_type = request.content_type.partition(b";")[0].strip().lower()
-    if media_type not in _JSON_TYPES:
+    # Clients of the binary extension send any type, or none.
+    if request.json_length is None and media_type not in _JSON_TYPES:
         raise RequestRefused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"content-type: {_text(media_type)!r} is not served; send application/json",
         )
-    if request.content_encoding.strip().lower() not in (b"", b"identity"):
+    if request.encoding not in inflation.SERVED:
         raise RequestRefused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"content-encoding: {_text(request.content_encoding)!r} is not served; "
-            "send the body as it is",
-            b"accept-encoding: identity\r\n",
+            "send the body as it is, or as gzip",
+            b"accept-encoding: gzip, deflate, identity\r\n",
         )
 
 
@@ -234,8 +189,14 @@ def _always(body: bytes) -> Answer:
     return answer
 
 
+def _refuse_rows(_request: Request, _respond: Respond) -> None:
+    raise bad_request("what this model takes are no rows of columns; send tensors, to /v2")
+
+
 def _server_metadata(identity: Identity) -> bytes:
-    return orjson.dumps({"name": "regnant", "version": identity.software, "extensions": []})
+    return orjson.dumps(
+        {"name": "regnant", "version": identity.software, "extensions": _EXTENSIONS}
+    )
 
 
 def _describe(spec: TensorSpec) -> dict[str, object]:

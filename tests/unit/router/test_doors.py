@@ -44,6 +44,9 @@ async def test_without_a_champion_users_are_told_so(tmp_path: Path, old: Server)
     [
         "/",
         "/v2x",
+        "/v1x",
+        "/v12/models",
+        "/v3",
         "/regnant/v1/golden",
         "/regnant/v1/stats",
         "/regnant/v1/outcomes?after=0",
@@ -60,6 +63,15 @@ async def test_users_reach_the_protocol_and_nothing_else(
         inside = await router.users.get("/v2/../regnant/v1/stats")
     assert (answer.status_code, answer.json()["error"]) == (404, "not found; start at /v2")
     assert (inside.status_code, old.answered) == (404, 0)
+
+
+@pytest.mark.parametrize("path", ["/v2", "/v2/models/churn", "/v1/models/churn:predict?x=/v3"])
+async def test_users_reach_both_versions_of_the_protocol(
+    tmp_path: Path, old: Server, path: str
+) -> None:
+    async with running_router(tmp_path / "config", routing(old, champion=old)) as router:
+        answer = await router.users.get(path)
+    assert (answer.status_code, old.answered) == (200, 1)
 
 
 async def test_users_cannot_speak_as_regnant_or_envoy(

@@ -10,9 +10,10 @@ from onnx import TensorProto, helper
 
 from regnant.artifacts.bundle import CONFIG, MANIFEST, Bundle, build_manifest
 from regnant.artifacts.canonical import canonical_json
-from regnant.artifacts.signature import Signature, Tensor
+from regnant.artifacts.signature import Column, Signature, Tensor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 MODEL_NAME = "churn"
@@ -165,6 +166,48 @@ def classifier_bundle(directory: Path, *, weight: float = 1.0) -> Written:
     features = Tensor(name="features", datatype="FP64", shape=(-1, 3))
     signed = Signature(
         task="Classification", model_name=MODEL_NAME, inputs=(features,), outputs=tuple(outputs)
+    )
+    return write_bundle(directory, model, signed, golden)
+
+
+def customers_bundle(directory: Path, columns: Sequence[Column] | None = None) -> Written:
+    """Columns of three kinds; `label` is the plan, and `probabilities` are age and membership."""
+    plan = Tensor(name="plan", datatype="BYTES", shape=(-1, 1))
+    age = Tensor(name="age", datatype="FP64", shape=(-1, 1))
+    member = Tensor(name="member", datatype="FP64", shape=(-1, 1))
+    label = Tensor(name="label", datatype="BYTES", shape=(-1, 1))
+    probabilities = Tensor(name="probabilities", datatype="FP64", shape=(-1, 2))
+    model = graph(
+        [
+            helper.make_node("Identity", ["plan"], ["label"]),
+            helper.make_node("Concat", ["age", "member"], ["probabilities"], axis=1),
+        ],
+        [value_info(one.name, one.datatype, [None, 1]) for one in (plan, age, member)],
+        [value_info("label", "BYTES", [None, 1]), value_info("probabilities", "FP64", [None, 2])],
+    )
+    golden = {
+        "inputs": [
+            tensor("plan", "BYTES", [1, 1], ["pro"]),
+            tensor("age", "FP64", [1, 1], [40]),
+            tensor("member", "FP64", [1, 1], [1]),
+        ],
+        "outputs": [
+            tensor("label", "BYTES", [1, 1], ["pro"]),
+            tensor("probabilities", "FP64", [1, 2], [40, 1]),
+        ],
+    }
+    known = (
+        Column(name="the plan", type="Category", tensor="plan", index=0, categories=("pro",)),
+        Column(name="age", type="Float", tensor="age", index=0),
+        Column(name="is member", type="Boolean", tensor="member", index=0),
+    )
+    signed = Signature(
+        task="Classification",
+        model_name=MODEL_NAME,
+        inputs=(plan, age, member),
+        outputs=(label, probabilities),
+        columns=known if columns is None else tuple(columns),
+        classes=("no", "yes"),
     )
     return write_bundle(directory, model, signed, golden)
 

@@ -64,12 +64,12 @@ def test_every_inference_counts_in_the_class_of_its_answer(
     wrong: list[dict[str, object]] = [{}, {"inputs": []}, {"inputs": 7}]
     for document in wrong:
         assert fresh.infer(document).status_code == 400
-    assert fresh.client.post(INFER, headers={"content-encoding": "gzip"}).status_code == 415
+    assert fresh.client.post(INFER, headers={"content-encoding": "br"}).status_code == 415
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("regnant.serving.routes.encode_response", fail)
+    monkeypatch.setattr("regnant.serving.codec.encode_tensors", fail)
     assert fresh.infer(QUESTION).status_code == 500
     told = stats(fresh)
     assert told["requests"] == {"ok": 2, "client_error": 4, "server_error": 1}

@@ -82,7 +82,7 @@ def inputs(**changes: Any) -> dict[str, Any]:
         (inputs(data=[1, "2", 3]), f'{NAMED}: data: element 1 is "2"; FP64 holds numbers'),
         (inputs(data=[1, True, 3]), "element 1 is true; FP64 holds numbers"),
         (inputs(data=[1, 2, {}]), "element 2 is {}"),
-        (inputs(parameters={"binary_data_size": 24}), "binary tensor data is not served"),
+        (inputs(parameters={"binary_data_size": 24}), "data: stands beside binary_data_size"),
         (inputs(parameters={"shared_memory_region": "x"}), "shared memory is not served"),
     ],
 )
@@ -202,7 +202,7 @@ def test_a_wrong_method_is_told_the_right_ones(
 
 @pytest.mark.parametrize(
     "headers",
-    [{"content-type": "application/octet-stream"}, {"content-encoding": "gzip"}],
+    [{"content-type": "application/octet-stream"}, {"content-encoding": "br"}],
 )
 def test_a_body_that_is_no_plain_json_is_refused(
     doubling: RunningServer, headers: dict[str, str]

@@ -107,7 +107,7 @@ def _operator_routes(routing: Routing, place: Place) -> list[dict[str, Any]]:
 
 def _answer_users(routing: Routing) -> list[dict[str, Any]]:
     """One route; two where some users are yet to get their cookie."""
-    match = {"path_separated_prefix": "/v2"}
+    match = {"safe_regex": {"regex": "/v[12](/.*)?"}}
     shares = _shares(routing)
     if not shares:
         message = f"no version of model {routing.model} serves yet"
