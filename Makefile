@@ -15,8 +15,8 @@ BIN := .venv/bin
 UV := $(REGNANT_CACHE)/uv/bin/uv
 CLUSTER := $(PYTHON) -m e2e.cluster
 PYTEST := $(BIN)/pytest
-# How many modules of end-to-end tests run at a time; two cores hold the pods of one.
-WORKERS ?= 0
+# How many modules of end-to-end tests run at a time, but for those that run alone.
+WORKERS ?= 2
 # What ran is kept by suite, so that `make test` can add the suites up.
 COVER := --cov --cov-report=
 
@@ -59,10 +59,10 @@ unit: venv ## Pure and fast tests (K=pattern chooses)
 
 .PHONY: component
 component: venv ## Tests against a real API server, without a node (K=pattern chooses)
-	@COVERAGE_FILE=.coverage.component $(PYTEST) tests/component $(COVER) $(if $(K),-k "$(K)")
+	@COVERAGE_FILE=.coverage.component $(PYTEST) tests/component --numprocesses=2 --dist=loadfile $(COVER) $(if $(K),-k "$(K)")
 
 .PHONY: e2e
-e2e: up ## Tests on the full cluster (K=pattern chooses, WORKERS=2 on four cores)
+e2e: up ## Tests on the full cluster (K=pattern chooses, WORKERS=0 runs one at a time)
 	@$(PYTEST) e2e --timeout=900 --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=15 $(if $(K),-k "$(K)")
 
 .PHONY: coverage

@@ -68,7 +68,7 @@ def read_elements(content: memoryview, datatype: Datatype, count: int, where: st
             f"{count} {datatype.name} elements"
         )
     if datatype.numpy.kind == "b":
-        return np.frombuffer(content, np.uint8) != 0
+        return np.frombuffer(content, np.uint8).astype(np.bool_)
     elements = np.frombuffer(content, datatype.numpy.newbyteorder("<"))
     # A tensor begins anywhere in a body, and ONNX Runtime reads whole elements.
     return np.require(elements, datatype.numpy, "A")

@@ -27,7 +27,7 @@ from tests.component.kills.rollouts import PROMOTED, REJECTED, Run, Scenario, St
 
 logger = logging.getLogger(__name__)
 
-STANDS = 8
+STANDS = 20
 """How many operators are at work at a time; most of a run is waiting."""
 _MAY_LACK = 4
 """How many of all these runs may lack the write of their death: two statuses may become one."""

@@ -188,7 +188,7 @@ def test_text_that_is_none_is_told(echo: RunningServer, content: bytes, sentence
 @pytest.mark.parametrize("length", ["1000000", "-1", "x", "1e3", "²", "9" * 30])
 def test_a_length_that_is_none_is_told(doubling: RunningServer, length: str) -> None:
     answer = doubling.client.post(
-        INFER, content=b"{}", headers={JSON_LENGTH: length.encode("utf-8")}
+        INFER, content=b"{}", headers={JSON_LENGTH.encode(): length.encode()}
     )
     assert answer.status_code == 400
     assert answer.json()["error"].startswith(JSON_LENGTH)

@@ -354,14 +354,14 @@ def test_thousands_of_requests_in_one_packet_leave_others_their_turn(
     listener, asked = doubling.listener, threading.Event()
     answered: list[bytes] = []
     for path in (b"/v2/health/live", b"/v2/health/ready"):
-        route = listener.routes._table[path]
+        route = listener.routes._paths[path]
 
         def note(request: Any, respond: Any, route: Any = route) -> None:
             answered.append(request.path)
             assert asked.wait(20)
             route.answer(request, respond)
 
-        monkeypatch.setitem(listener.routes._table, path, replace(route, answer=note))
+        monkeypatch.setitem(listener.routes._paths, path, replace(route, answer=note))
     with doubling.connection() as many, doubling.connection() as one:
         many.sendall(LIVE * 3000)
         wait_until(lambda: answered)

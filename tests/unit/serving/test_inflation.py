@@ -18,6 +18,7 @@ from tests.unit.serving.bundles import doubling_bundle, tensor
 from tests.unit.serving.running_server import INFER, running_server
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import httpx
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tests.unit.serving.running_server import RunningServer
 
 DOCUMENT = json.dumps({"inputs": [tensor("features", "FP64", [1, 3], [1, 2, 3])]}).encode()
-FORMATS = {"gzip": gzip.compress, "deflate": zlib.compress}
+FORMATS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
 
 
 def post(server: RunningServer, body: bytes, encoding: str, **headers: str) -> httpx.Response:

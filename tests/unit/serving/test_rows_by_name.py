@@ -9,7 +9,7 @@ from hypothesis import given
 
 from regnant.artifacts.signature import Column
 from tests.unit.serving.bundles import customers_bundle
-from tests.unit.serving.running_server import INFER, running_server
+from tests.unit.serving.running_server import running_server
 from tests.unit.serving.test_wrong_input import json_values
 
 if TYPE_CHECKING:
@@ -103,14 +103,14 @@ def test_what_is_served_is_told(customers: RunningServer, path: str, told: objec
 
 
 def test_it_is_counted_as_any_inference(customers: RunningServer) -> None:
-    def requests() -> int:
-        counted: int = customers.client.get("/regnant/v1/stats").json()["requests"]
-        return counted
+    def answered() -> tuple[int, int]:
+        counts = customers.client.get("/regnant/v1/stats").json()["requests"]
+        return counts["ok"], counts["client_error"]
 
-    before = requests()
+    before = answered()
     predict(customers, ANN)
-    customers.infer({}, INFER)
-    assert requests() == before + 2
+    predict(customers, {})
+    assert answered() == (before[0] + 1, before[1] + 1)
 
 
 @pytest.mark.parametrize(
