@@ -89,6 +89,7 @@ def test_metadata_of_server_and_model_come_through_the_router(world: World) -> N
     assert world.asker.get(root).json["extensions"] is not None
     for health in (f"{root}/health/live", f"{root}/health/ready", f"{url}/ready"):
         assert world.asker.get(health).status == 200
+    assert "/v1/models/line:predict" in world.asker.get(f"{root}/openapi.json").json["paths"]
     metadata = world.asker.get(url).json
     assert metadata["name"] == "line"
     assert metadata["versions"] == ["1"]

@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 import orjson
 
-from regnant.serving import inflation
+from regnant.serving import inflation, openapi
 from regnant.serving.codec import OpenInference
 from regnant.serving.messages import RequestRefused, Response, bad_request
 from regnant.serving.query import Whole, parse_query
@@ -93,6 +93,7 @@ class Routes:
         infer = partial(self._inferring.answer, OpenInference(identity, self._interface))
         paths: dict[str, Route] = {
             "/v2": Route(_READ, _always(_server_metadata(identity))),
+            "/v2/openapi.json": Route(_READ, self._openapi()),
             "/v2/health/live": Route(_READ, _always(b'{"live":true}')),
             "/v2/health/ready": Route(_READ, self._ready({})),
             "/regnant/v1/golden": Route(_READ, self._golden_rows),
@@ -124,6 +125,10 @@ class Routes:
             paths[f"/v1/models/{name}"] = Route(_READ, self._ready({"name": model}))
             paths[f"/v1/models/{name}:predict"] = Route(_WRITE, predict, is_inference=True)
         return paths
+
+    def _openapi(self) -> Answer:
+        document = openapi.describe(self.identity, self._interface, self._table, self._golden)
+        return _always(orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY))
 
     def _golden_rows(self, request: Request, respond: Respond) -> None:
         asked = parse_query(request.query, _GOLDEN_QUERY)

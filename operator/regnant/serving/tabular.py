@@ -71,6 +71,20 @@ class Table:
         }
         return InferRequest(None, inputs, tuple(self._interface.outputs), rows)
 
+    @property
+    def columns(self) -> dict[str, TensorSpec]:
+        """The columns by name, in the order of a list's values, each with the tensor it goes to."""
+        return {place.name: place.spec for place in self._places}
+
+    def spell(self, inputs: Mapping[str, Array], row: int) -> dict[str, Any]:
+        """Write one row of tensors as an instance."""
+        instance = {}
+        for place in self._places:
+            value = inputs[place.spec.name][row].reshape(-1)[place.index]
+            plain = value if place.spec.datatype.is_text else value.item()
+            instance[place.name] = None if plain != plain else plain  # noqa: PLR0124 - NaN
+        return instance
+
     def encode(self, inference: InferRequest, outputs: Mapping[str, Array]) -> Spelled:
         """Write a prediction for every row."""
         told = {name: self._told(array, inference.rows) for name, array in outputs.items()}

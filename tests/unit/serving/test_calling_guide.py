@@ -99,4 +99,4 @@ def test_a_block_works_as_it_is_pasted(tumor: RunningServer, language: str, text
     )
     assert ran.returncode == 0, ran.stderr
     # A diagnosis, or what the model takes.
-    assert re.search("benign|malignant" if "data" in text else '"name":"features"', ran.stdout)
+    assert re.search("benign|malignant" if "data" in text else "features", ran.stdout)
