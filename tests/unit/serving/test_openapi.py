@@ -14,13 +14,18 @@ from tests.unit.serving.bundles import customers_bundle, doubling_bundle
 from tests.unit.serving.running_server import LOOPBACK, running_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
+    from tests.unit.serving.bundles import Written
     from tests.unit.serving.running_server import RunningServer
 
 EXAMPLES = 25
 """Requests of each kind to each path."""
-BUNDLES = {"customers": customers_bundle, "doubling": doubling_bundle}
+BUNDLES: dict[str, Callable[[Path], Written]] = {
+    "customers": customers_bundle,
+    "doubling": doubling_bundle,
+}
 
 
 @pytest.fixture(scope="module", params=BUNDLES)
@@ -75,7 +80,7 @@ def test_what_is_not_allowed_is_refused_and_every_answer_is_one_that_it_tells(
         @settings(
             max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow]
         )
-        def is_as_told(case: schemathesis.Case) -> None:
+        def is_as_told(case: schemathesis.Case[Any]) -> None:
             # The number of elements that a shape asks for cannot be told in JSON Schema.
             case.call_and_validate(excluded_checks=[positive_data_acceptance])
 
