@@ -5,8 +5,12 @@
     model        the ONNX graph and its session        graph_file   what a graph may not contain
     golden       the answers that it must reproduce    cpus         how many threads it may use
     executor     on the event loop or in a thread
-    routes       which path means what                 codec        JSON to arrays and back
-    datatypes    V2, ONNX and numpy names of one type
+    routes       which path means what                 openapi      the same for tools
+    inferring    one inference, from request to answer
+    codec        requests and answers of V2            tabular      rows by column name, of V1
+    tensors      one tensor as JSON                    binary       one tensor as raw bytes
+    datatypes    V2, ONNX and numpy names of one type  wording      how refusals show things
+    inflation    bodies that come compressed
     connection   answers in order, and until when they are waited for
     parsing      bytes to requests, and how large those may be
     exchange     a request while it comes in, waits and is answered
