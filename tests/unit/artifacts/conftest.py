@@ -11,17 +11,13 @@ from regnant.artifacts.bundle import Bundle
 from regnant.artifacts.reference import Repository
 from regnant.artifacts.retry import Retry
 from regnant.artifacts.signature import Signature, Tensor
-from tests.unit.artifacts.registry_process import (
-    MODULE,
-    RunningRegistry,
-    find_tool,
-    running_registry,
-)
+from tests.unit.artifacts.registry_process import RunningRegistry, running_registry
+from tests.unit.programs import program
 
 
 @pytest.fixture(scope="session")
 def registry_binary() -> Path:
-    return find_tool("REGNANT_REGISTRY_BIN", "registry", MODULE)
+    return program("registry")
 
 
 @pytest.fixture

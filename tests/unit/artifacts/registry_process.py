@@ -1,9 +1,7 @@
-"""A real registry on loopback: CNCF Distribution, built once into the cache and run a test."""
+"""A real registry on loopback: CNCF Distribution, as the local cluster has it, and run a test."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import ssl
 import subprocess
 import time
@@ -17,28 +15,10 @@ from pathlib import Path
 from tests.unit.artifacts.certificates import SelfSigned
 from tests.unit.ports import free_port
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "regnant"
-MODULE = "github.com/distribution/distribution/v3/cmd/registry@v3.1.2"
 USER, PASSWORD = "trainer", "right-password"
 # bcrypt of PASSWORD; there is no bcrypt in the standard library to make it with.
 PASSWORD_HASH = "$2b$04$eXabERCY7ZVdzvzA.6liXONUHNhcztffSZCS15QkqKHMcjXkNT22m"
 START_SECONDS = 30
-
-
-def find_tool(variable: str, name: str, module: str) -> Path:
-    """Find a tool by its variable or in the cache, or build it there."""
-    if given := os.environ.get(variable):
-        return Path(given)
-    found = (path for path in CACHE.rglob(name) if path.is_file() and os.access(path, os.X_OK))
-    if existing := next(found, None):
-        return existing
-    target = CACHE / "tests" / "bin"
-    target.mkdir(parents=True, exist_ok=True)
-    go = shutil.which("go")
-    assert go, f"{name} is not in {CACHE} and there is no go to build it with"
-    environment = {**os.environ, "GOBIN": str(target)}
-    subprocess.run([go, "install", module], check=True, env=environment, timeout=1200)
-    return target / name
 
 
 def await_http(url: str, process: subprocess.Popen[bytes]) -> None:

@@ -14,19 +14,15 @@ from regnant.training.progress import Progress
 from regnant.training.run_file import RunFile
 from regnant.training.sources import DataMounts
 from regnant.training.train import Made, make
-from tests.unit.artifacts.registry_process import (
-    MODULE,
-    RunningRegistry,
-    find_tool,
-    running_registry,
-)
+from tests.unit.artifacts.registry_process import RunningRegistry, running_registry
+from tests.unit.programs import program
 
 MakeModel = Callable[..., Made]
 
 
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
-    binary = find_tool("REGNANT_REGISTRY_BIN", "registry", MODULE)
+    binary = program("registry")
     with running_registry(binary, tmp_path_factory.mktemp("registry")) as running:
         yield running
 

@@ -29,8 +29,9 @@ from regnant.training.errors import (
     TrainingFailure,
 )
 from regnant.training.sources import DataMounts, RawData, fetch_data
-from tests.unit.artifacts.registry_process import await_http, find_tool
+from tests.unit.artifacts.registry_process import await_http
 from tests.unit.ports import free_port
+from tests.unit.programs import program
 
 CSV = b"x,y\n1,a\n2,b\n"
 CSV_DIGEST = f"sha256:{hashlib.sha256(CSV).hexdigest()}"
@@ -214,9 +215,7 @@ class Bucket:
 
 @pytest.fixture(scope="session")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
-    binary = find_tool(
-        "REGNANT_VERSITYGW_BIN", "versitygw", "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
-    )
+    binary = program("versitygw")
     folder = tmp_path_factory.mktemp("s3")
     (folder / "data" / Bucket.name).mkdir(parents=True)
     port = free_port()
