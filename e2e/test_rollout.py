@@ -66,7 +66,7 @@ def opened(
             "limits": {"maxLatencyRatio": "10"},
             "shadow": shadow(requests=500),
             # Enough that chance keeps within the tolerance: 3.5 standard deviations are less.
-            "steps": [step(SMALL, requests=300), step(LARGE, requests=4000)],
+            "steps": [step(SMALL, requests=400), step(LARGE, requests=4000)],
         },
     ) as found:
         yield found
