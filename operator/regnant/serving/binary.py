@@ -15,6 +15,7 @@ from regnant.serving.messages import bad_request
 
 if TYPE_CHECKING:
     from regnant.serving.datatypes import Array, Datatype
+    from regnant.serving.messages import RequestRefused
 
 _LENGTH = 4
 """Bytes that say how long an element of BYTES is."""
@@ -44,6 +45,10 @@ class Tail:
                 f"{len(self._content)} bytes follow the last tensor; each binary tensor has its "
                 "size in parameters.binary_data_size"
             )
+
+
+NO_TAIL = Tail()
+"""Of a body that is JSON alone."""
 
 
 def split(body: bytes | bytearray, json_length: int) -> tuple[memoryview, Tail]:
@@ -101,7 +106,7 @@ def _read_texts(content: memoryview, count: int, where: str) -> Array:
     return texts
 
 
-def _unlike(difference: str, where: str) -> Exception:
+def _unlike(difference: str, where: str) -> RequestRefused:
     return bad_request(
         f"{where}: {difference}; an element of BYTES is its length in four bytes, little-endian, "
         "and its text in UTF-8"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from regnant.serving.binary import Tail, split, write_elements
+from regnant.serving.binary import NO_TAIL, split, write_elements
 from regnant.serving.inferring import Spelled
 from regnant.serving.messages import bad_request
 from regnant.serving.tensors import check_parameters, decode_tensors, encode_tensors
@@ -56,7 +56,7 @@ class OpenInference:
     def decode(self, request: Request) -> InferRequest:
         """Read an inference request."""
         text: bytes | bytearray | memoryview = request.body
-        tail = Tail()
+        tail = NO_TAIL
         if (json_length := request.json_length) is not None:
             text, tail = split(request.body, json_length)
         document = read_json(text)
@@ -132,7 +132,8 @@ def _requested_outputs(
 
 def _flag(holder: dict[str, Any], name: str, field: str, *, default: bool = False) -> bool:
     """Return a parameter that is true or false; parameters were checked to be an object."""
-    value = (holder.get("parameters") or {}).get(name, default)
+    parameters = holder.get("parameters")
+    value = parameters.get(name, default) if parameters else default
     if type(value) is not bool:
         raise bad_request(f"{field}: {name}: {shown(value)} is not true or false")
     return value

@@ -86,6 +86,17 @@ class TensorSpec:
         """Whether the first dimension is the number of rows."""
         return bool(self.shape) and self.shape[0] == -1
 
+    @property
+    def width(self) -> int:
+        """How many elements belong to one row; 0 if that is not one fixed number."""
+        match self.shape:
+            case (-1,):
+                return 1
+            case (-1, size):
+                return max(0, size)
+            case _:
+                return 0
+
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether a tensor of this shape may be passed."""
         return len(shape) == len(self.shape) and all(

@@ -90,12 +90,4 @@ def _is_label(spec: TensorSpec) -> bool:
 
 def _width(spec: TensorSpec) -> int:
     """How many floating-point numbers there are a row; 0 if not so many in every row."""
-    if not spec.datatype.is_float or not spec.is_batched:
-        return 0
-    match spec.shape[1:]:
-        case ():
-            return 1
-        case (size,):
-            return max(0, size)
-        case _:
-            return 0
+    return spec.width if spec.datatype.is_float else 0

@@ -8,6 +8,7 @@ all outputs; probabilities carry the names of their classes.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from regnant.artifacts.signature import Signature
     from regnant.serving.datatypes import Array, Interface, TensorSpec
-    from regnant.serving.messages import Request
+    from regnant.serving.messages import Request, RequestRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Table:
         columns = self._columns_of(instances)
         rows = len(instances)
         matrices = {
-            name: np.zeros((rows, _width(spec)), spec.datatype.numpy)
+            name: np.zeros((rows, spec.width), spec.datatype.numpy)
             for name, spec in self._interface.inputs.items()
         }
         for place, values in zip(self._places, columns, strict=True):
@@ -80,9 +81,11 @@ class Table:
         """Write one row of tensors as an instance."""
         instance = {}
         for place in self._places:
-            value = inputs[place.spec.name][row].reshape(-1)[place.index]
-            plain = value if place.spec.datatype.is_text else value.item()
-            instance[place.name] = None if plain != plain else plain  # noqa: PLR0124 - NaN
+            value = (
+                inputs[place.spec.name][row].reshape(-1)[place.index : place.index + 1].tolist()[0]
+            )
+            is_missing = isinstance(value, float) and math.isnan(value)
+            instance[place.name] = None if is_missing else value
         return instance
 
     def encode(self, inference: InferRequest, outputs: Mapping[str, Array]) -> Spelled:
@@ -120,7 +123,7 @@ class Table:
             raise self._unlike(instance, where)
         return [instance[name] for name in self._names]
 
-    def _unlike(self, instance: dict[str, Any], where: str) -> Exception:
+    def _unlike(self, instance: dict[str, Any], where: str) -> RequestRefused:
         for name in instance:
             if name not in self._known:
                 return bad_request(
@@ -149,7 +152,7 @@ class Table:
 
 def table_of(signature: Signature, interface: Interface) -> Table | None:
     """Find the model's columns; None if its inputs are not rows of columns."""
-    widths = {name: _width(spec) for name, spec in interface.inputs.items()}
+    widths = {name: spec.width for name, spec in interface.inputs.items()}
     strays = {one.tensor for one in signature.columns} - widths.keys()
     if strays or not interface.is_batched or 0 in widths.values():
         return None
@@ -170,17 +173,6 @@ def _implied(interface: Interface, widths: Mapping[str, int]) -> list[_Place]:
         for name, width in widths.items()
         for index in range(width)
     ]
-
-
-def _width(spec: TensorSpec) -> int:
-    """How many values of a row the tensor holds; 0 if that is not one fixed number."""
-    match spec.shape[1:]:
-        case ():
-            return 1
-        case (size,):
-            return max(0, size)
-        case _:
-            return 0
 
 
 def _elements(values: list[Any], place: _Place) -> Array:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from regnant.serving.binary import Tail, read_elements
+from regnant.serving.binary import NO_TAIL, read_elements
 from regnant.serving.messages import bad_request
 from regnant.serving.wording import clipped, listed, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from regnant.serving.binary import Tail
     from regnant.serving.datatypes import Array, Datatype, TensorSpec
 
 REFUSED_PARAMETERS = {
@@ -29,13 +30,12 @@ REFUSED_PARAMETERS = {
 
 
 def decode_tensors(
-    entries: Any, specs: Mapping[str, TensorSpec], field: str, tail: Tail | None = None
+    entries: Any, specs: Mapping[str, TensorSpec], field: str, tail: Tail = NO_TAIL
 ) -> dict[str, Array]:
     """Read one array for every spec; none may be missing, repeated or unknown."""
     if type(entries) is not list:
         raise bad_request(f"{field}: must be a list of tensors: {listed(specs.values())}")
     arrays: dict[str, Array] = {}
-    tail = tail or Tail()
     for position, entry in enumerate(entries):
         if type(entry) is not dict or type(entry.get("name")) is not str:
             raise bad_request(f"{field}[{position}]: must be an object with a name")
@@ -94,7 +94,8 @@ def _decode_tensor(entry: dict[str, Any], spec: TensorSpec, tail: Tail) -> Array
     check_parameters(entry, f"{where}: parameters")
     shape = _decode_shape(entry.get("shape"), spec, where)
     data = entry.get("data")
-    size = (entry.get("parameters") or {}).get("binary_data_size")
+    parameters = entry.get("parameters")
+    size = parameters.get("binary_data_size") if parameters else None
     if size is not None:
         if data is not None:
             raise bad_request(f"{where}: data: stands beside binary_data_size; send one of the two")

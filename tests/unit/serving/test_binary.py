@@ -141,7 +141,7 @@ def test_what_is_no_number_is_counted_in_bytes_too(doubling: RunningServer) -> N
         (sized(-1), ROW, f"{NAMED}: parameters: binary_data_size: -1 is not a number of bytes"),
         (sized(True), ROW, "binary_data_size: true is not a number of bytes"),
         (sized("24"), ROW, 'binary_data_size: "24" is not a number of bytes'),
-        (sized(2**70), ROW, "binary_data_size"),
+        (sized(2**70), ROW, "binary_data_size: 1.1805916207174113e+21 is not a number of bytes"),
         (features(data=[1, 2, 3]), ROW, f"{NAMED}: data: stands beside binary_data_size"),
         (features(shape=[10**12, 3]), ROW, "24 is not 24000000000000"),
         (features(parameters=None), ROW, f"{NAMED}: data: is missing"),
@@ -168,7 +168,7 @@ def test_what_does_not_fit_is_told(
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"\x01\0\0\0a", "5 bytes for 2 elements"),
+        (b"\x01\0\0\0a", "there are 5 bytes for 2 elements"),
         (b"\x01\0\0\0a\x02\0\0\0b", "element 1 is longer than what follows"),
         (b"\x01\0\0\0\xff\0\0\0\0", "element 0 is not UTF-8"),
         (b"\x01\0\0\0a\0\0\0\0x", "1 bytes follow the last element"),
@@ -182,7 +182,7 @@ def test_text_that_is_none_is_told(echo: RunningServer, content: bytes, sentence
     ]
     answer = post(echo, {"inputs": named}, content)
     assert answer.status_code == 400
-    assert f'tensor "in_bytes": {sentence}' in answer.json()["error"] or sentence in answer.text
+    assert answer.json()["error"].startswith(f'tensor "in_bytes": {sentence}')
 
 
 @pytest.mark.parametrize("length", ["1000000", "-1", "x", "1e3", "²", "9" * 30])
@@ -204,14 +204,13 @@ def test_bytes_without_the_header_are_told(doubling: RunningServer) -> None:
     sizes=st.lists(st.integers(-1, 40), min_size=1, max_size=3),
     shape=st.lists(st.integers(0, 3), max_size=3),
     content=st.binary(max_size=64),
-    shift=st.integers(-3, 3),
 )
 def test_whatever_follows_is_an_answer_or_a_sentence(
-    doubling: RunningServer, sizes: list[int], shape: list[int], content: bytes, shift: int
+    doubling: RunningServer, sizes: list[int], shape: list[int], content: bytes
 ) -> None:
     entries = [
         {**FEATURES, "shape": shape, "parameters": {"binary_data_size": size}} for size in sizes
     ]
-    answer = post(doubling, {"inputs": entries}, content[: len(content) + shift])
+    answer = post(doubling, {"inputs": entries}, content)
     assert answer.status_code in {200, 400}
     assert answer.status_code == 200 or answer.json()["error"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tritonclient.http as triton
-from tritonclient.utils import InferenceServerException
+from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 from tests.unit.serving.bundles import ONNX_TYPES
 from tests.unit.serving.running_server import LOOPBACK
@@ -18,20 +18,6 @@ if TYPE_CHECKING:
     from tests.unit.serving.running_server import RunningServer
 
 MODEL = "churn"
-NUMBERS = {
-    "BOOL": np.bool_,
-    "INT8": np.int8,
-    "INT16": np.int16,
-    "INT32": np.int32,
-    "INT64": np.int64,
-    "UINT8": np.uint8,
-    "UINT16": np.uint16,
-    "UINT32": np.uint32,
-    "UINT64": np.uint64,
-    "FP16": np.float16,
-    "FP32": np.float32,
-    "FP64": np.float64,
-}
 
 
 @pytest.fixture
@@ -43,7 +29,7 @@ def client(echo: RunningServer) -> Iterator[Any]:
 def values_of(datatype: str) -> Any:
     if datatype == "BYTES":
         return np.array([["naïve".encode(), b""], [b"x", "☃".encode()]], dtype=object)
-    return np.array([[1, 0], [0, 1]], dtype=NUMBERS[datatype])
+    return np.array([[1, 0], [0, 1]], dtype=triton_to_np_dtype(datatype))
 
 
 def inputs(*, binary: bool) -> list[Any]:
