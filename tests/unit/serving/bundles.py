@@ -47,6 +47,11 @@ def write_bundle(
 ) -> Written:
     """Write a bundle as the init container leaves it."""
     bundle = Bundle(MODEL_NAME, model, signature.to_json(), canonical_json(golden))
+    return unpack_bundle(directory, bundle)
+
+
+def unpack_bundle(directory: Path, bundle: Bundle) -> Written:
+    """The same for a bundle that is made already."""
     built = build_manifest(bundle)
     directory.mkdir(parents=True, exist_ok=True)
     for name, content in bundle.files().items():
