@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -48,6 +48,8 @@ async def ask(
         RefusedError: the service is not in the state for it, somebody was faster, or what was asked
             for before is not answered yet.
         ClusterError: it cannot be written.
+        CancelledError: nothing was written. Whoever interrupts the writing itself is heeded after
+            it, at the caller's next await.
     """
     service = await services.get(options.name)
     action = intended(service, options)
@@ -57,7 +59,7 @@ async def ask(
     before = service.asked
     for _ in range(_ATTEMPTS):
         try:
-            await services.ask(service, signed, dry_run=options.dry_run)
+            await _to_its_end(services.ask(service, signed, dry_run=options.dry_run))
         except ConflictError:
             # Most often the operator, which counts while a rollout is open.
             service = await services.get(options.name)
@@ -148,6 +150,21 @@ def _former(service: Service, options: Options) -> int:
             f"no version to return to is recorded of {service.name}; name one with --to"
         )
     return status.former
+
+
+async def _to_its_end(writing: Coroutine[None, None, None]) -> None:
+    """Write even if interrupted: what is on its way cannot be taken back, only followed."""
+    written = asyncio.ensure_future(writing)
+    try:
+        await asyncio.shield(written)
+    except asyncio.CancelledError:
+        await asyncio.wait([written])
+        us = asyncio.current_task()
+        if us is None or written.cancelled() or written.exception():
+            raise
+        # Counted once still: asyncio takes a second request for more than Ctrl-C.
+        us.uncancel()
+        us.cancel()
 
 
 async def _me(services: Services) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -160,4 +161,39 @@ async def test_a_service_made_anew_under_the_name_is_not_asked(stage: Stage) -> 
 
     with pytest.raises(RefusedError, match="nothing to promote"):
         await asked(stage, replace)
+    assert not await written(stage)
+
+
+async def test_an_interrupt_while_writing_is_heeded_once_it_is_written(stage: Stage) -> None:
+    await stage.set("splitting")
+    us = asyncio.current_task()
+
+    async def interrupt() -> None:
+        assert us
+        us.cancel()
+        await asyncio.sleep(0)
+
+    await asked(stage, interrupt)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    assert us
+    assert us.uncancel() == 0
+    assert (await stage.asked())["action"] == "promote"
+
+
+async def test_an_interrupt_of_a_writing_that_is_too_late_leaves_nothing_asked(
+    stage: Stage,
+) -> None:
+    await stage.set("splitting")
+    us = asyncio.current_task()
+
+    async def interrupt() -> None:
+        assert us
+        us.cancel()
+        await stage.patch_status({"floor": 7})
+
+    with pytest.raises(asyncio.CancelledError):
+        await asked(stage, interrupt)
+    assert us
+    us.uncancel()
     assert not await written(stage)
