@@ -28,7 +28,7 @@ class Admission:
         """Let one more request in before its body is read, and make room for the body."""
         if self.in_flight >= self._limits.in_flight:
             raise overloaded(f"{self.in_flight} requests are in flight, the most that are served")
-        self.hold(exchange, max(0, exchange.request.content_length or 0))
+        self.hold(exchange, max(0, exchange.request.length or 0))
         self.in_flight += 1
         exchange.admitted = True
 

@@ -7,15 +7,14 @@ is in `tensors`, as JSON, and in `binary`, as raw bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from regnant.serving.binary import NO_TAIL, split, write_elements
 from regnant.serving.inferring import Spelled
 from regnant.serving.messages import bad_request
-from regnant.serving.tensors import check_parameters, decode_tensors, encode_tensors
+from regnant.serving.tensors import check_parameters, decode_tensors, spell_tensor, tensor_head
 from regnant.serving.wording import clipped, listed, shown
 
 if TYPE_CHECKING:
@@ -26,15 +25,17 @@ if TYPE_CHECKING:
     from regnant.serving.messages import Request
 
 
-@dataclass(frozen=True, slots=True)
-class InferRequest:
+_NONE: frozenset[str] = frozenset()
+
+
+class InferRequest(NamedTuple):
     """A request whose every tensor fits the model's interface."""
 
     id: str | None
     inputs: dict[str, Array]
     outputs: tuple[str, ...]
     rows: int
-    binary: frozenset[str] = frozenset()
+    binary: frozenset[str] = _NONE
     """The outputs that are wanted as raw bytes."""
 
 
@@ -50,8 +51,11 @@ class OpenInference:
     """The protocol, for one model."""
 
     def __init__(self, identity: Identity, interface: Interface) -> None:
-        self._head = {"model_name": identity.model, "model_version": identity.version}
+        head = {"model_name": identity.model, "model_version": identity.version}
+        self._head = orjson.dumps(head)[:-1]
         self._interface = interface
+        self._tensor_heads = {name: tensor_head(spec) for name, spec in interface.outputs.items()}
+        self._all_outputs = tuple(interface.outputs)
 
     def decode(self, request: Request) -> InferRequest:
         """Read an inference request."""
@@ -65,40 +69,32 @@ class OpenInference:
         identifier = document.get("id")
         if identifier is not None and type(identifier) is not str:
             raise bad_request(f"id: {shown(identifier)} is not a string")
-        check_parameters(document, "parameters")
+        check_parameters(document)
         inputs = decode_tensors(document.get("inputs"), self._interface.inputs, "inputs", tail)
         tail.check_is_taken()
-        outputs, binary = _requested_outputs(document, self._interface)
+        outputs, binary = self._all_outputs, _NONE
+        if "outputs" in document or "parameters" in document:
+            outputs, binary = _requested_outputs(document, self._interface)
         rows = _count_rows(inputs, self._interface)
         return InferRequest(identifier, inputs, outputs, rows, binary)
 
     def encode(self, inference: InferRequest, outputs: Mapping[str, Array]) -> Spelled:
         """Write the answer, with the outputs as they were asked for."""
-        head = self._head if inference.id is None else {**self._head, "id": inference.id}
-        specs = self._interface.outputs
-        if not inference.binary:
-            return Spelled(_to_json({**head, "outputs": encode_tensors(outputs, specs)}))
-        entries: list[dict[str, object]] = []
+        head = self._head
+        if inference.id is not None:
+            head = b'%b,"id":%b' % (head, orjson.dumps(inference.id))
+        tensors = []
         parts = []
         for name, array in outputs.items():
             if name not in inference.binary:
-                entries += encode_tensors({name: array}, specs)
+                tensors.append(spell_tensor(self._tensor_heads[name], array))
                 continue
-            parts.append(write_elements(array, specs[name].datatype))
-            entries.append(
-                {
-                    "name": name,
-                    "datatype": specs[name].datatype.name,
-                    "shape": list(array.shape),
-                    "parameters": {"binary_data_size": len(parts[-1])},
-                }
-            )
-        text = _to_json({**head, "outputs": entries})
-        return Spelled(b"".join([text, *parts]), len(text))
-
-
-def _to_json(document: object) -> bytes:
-    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+            parts.append(write_elements(array, self._interface.outputs[name].datatype))
+            size = b'{"binary_data_size":%d}' % len(parts[-1])
+            shape = orjson.dumps(array.shape)
+            tensors.append(b'%b%b,"parameters":%b}' % (self._tensor_heads[name], shape, size))
+        text = b'%b,"outputs":[%b]}' % (head, b",".join(tensors))
+        return Spelled(b"".join([text, *parts]), len(text)) if parts else Spelled(text)
 
 
 def _requested_outputs(
@@ -124,9 +120,9 @@ def _requested_outputs(
             )
         if name in wanted:
             raise bad_request(f'outputs: tensor "{name}" is asked for twice')
-        field = f'tensor "{name}": parameters'
-        check_parameters(entry, field)
-        wanted[name] = _flag(entry, "binary_data", field, default=all_binary)
+        where = interface.outputs[name].wording
+        check_parameters(entry, where)
+        wanted[name] = _flag(entry, "binary_data", f"{where}: parameters", default=all_binary)
     return tuple(wanted), frozenset(name for name, is_binary in wanted.items() if is_binary)
 
 
@@ -141,16 +137,14 @@ def _flag(holder: dict[str, Any], name: str, field: str, *, default: bool = Fals
 
 def _count_rows(inputs: Mapping[str, Array], interface: Interface) -> int:
     """Return the batch size, on which all batched inputs must agree."""
-    first: str | None = None
-    rows = 1
-    for name, spec in interface.inputs.items():
-        if not spec.is_batched:
-            continue
-        if first is None:
-            first, rows = name, inputs[name].shape[0]
-        elif inputs[name].shape[0] != rows:
+    rows, first = 1, ""
+    for name in interface.batched_inputs:
+        size = inputs[name].shape[0]
+        if not first:
+            first, rows = name, size
+        elif size != rows:
             raise bad_request(
-                f'tensor "{name}": shape {list(inputs[name].shape)} has '
-                f'{inputs[name].shape[0]} rows, but tensor "{first}" has {rows}'
+                f'tensor "{name}": shape {list(inputs[name].shape)} has {size} rows, but '
+                f'tensor "{first}" has {rows}'
             )
     return rows

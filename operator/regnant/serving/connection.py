@@ -61,7 +61,15 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._limits = server.limits
+        limits = server.limits
+        self._limits = limits
+        self._patience = (
+            limits.idle_seconds,
+            limits.head_seconds,
+            limits.body_seconds,
+            limits.linger_seconds,
+        )
+        """How long to wait in each phase, in seconds."""
         self._statistics = server.routes.reports.statistics
         self._requests = RequestParser(self, server.routes, server.limits, server.admission)
         self._transport: asyncio.Transport | None = None
@@ -90,7 +98,7 @@ class Connection(asyncio.Protocol):
                 )
             )
             return
-        self.expect_within(self._limits.idle_seconds)
+        self._expect_within(self._limits.idle_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Give back what was held; a running inference gives back its own when it ends."""
@@ -103,9 +111,9 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Parse what arrived; what is found comes back by the methods for the parser."""
         requests = self._requests
-        if requests.phase is Phase.NOTHING:
+        phase, incoming = requests.phase, requests.incoming
+        if phase is Phase.NOTHING:
             return
-        incoming = requests.incoming
         self._answers = 0
         try:
             requests.feed(data)
@@ -113,6 +121,8 @@ class Connection(asyncio.Protocol):
                 requests.grow_head(len(data))
         except (RequestRefused, httptools.HttpParserError) as error:
             self._refuse_rest(refusal(error))
+        if requests.phase is not phase or requests.incoming is not incoming:
+            self._expect_next()
         self._control_reading()
 
     def eof_received(self) -> bool:
@@ -126,7 +136,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it asks."""
-        self.expect_within(self._limits.write_seconds)
+        self._expect_within(self._limits.write_seconds)
         self._client_reads = False
         self._control_reading()
 
@@ -153,11 +163,6 @@ class Connection(asyncio.Protocol):
             if self._transport and not requests.body_bytes:
                 self._transport.write(_CONTINUE)
 
-    def expect_within(self, seconds: float) -> None:
-        """Set the deadline, unless it is for the client to read: no other puts that one off."""
-        if self._client_reads:
-            self._deadline = self._server.clock() + seconds
-
     # the listener's side
 
     def check_deadline(self, now: float) -> None:
@@ -167,7 +172,7 @@ class Connection(asyncio.Protocol):
         if not self._client_reads:
             self._transport.abort()
         elif self._answering or self._waiting:
-            self.expect_within(self._limits.idle_seconds)
+            self._expect_within(self._limits.idle_seconds)
         elif self._requests.phase in (Phase.HEAD, Phase.BODY):
             self._refuse_rest(
                 RequestRefused(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to arrive")
@@ -268,27 +273,25 @@ class Connection(asyncio.Protocol):
         for exchange in (self._requests.end(), *self._waiting):
             self._server.admission.release(exchange)
         self._waiting.clear()
-        self.expect_within(self._limits.linger_seconds)
+        self._expect_within(self._limits.linger_seconds)
         transport.write_eof()
 
     def _control_reading(self) -> None:
         """Stop reading while there is enough to do, and go on when there is not."""
-        if self._transport is None or self._transport.is_closing():
+        reading = self._client_reads and len(self._waiting) < self._limits.pipelined
+        if reading is self._reading or self._transport is None or self._transport.is_closing():
             return
-        enough = len(self._waiting) >= self._limits.pipelined or not self._client_reads
-        if enough and self._reading:
-            self._transport.pause_reading()
-        elif not enough and not self._reading:
+        self._reading = reading
+        if reading:
             self._transport.resume_reading()
-        self._reading = not enough
+        else:
+            self._transport.pause_reading()
 
     def _expect_next(self) -> None:
         """Set the deadline that fits what the connection waits for."""
-        limits = self._limits
-        seconds = {
-            Phase.BETWEEN: limits.idle_seconds,
-            Phase.HEAD: limits.head_seconds,
-            Phase.BODY: limits.body_seconds,
-            Phase.NOTHING: limits.linger_seconds,
-        }
-        self.expect_within(seconds[self._requests.phase])
+        self._expect_within(self._patience[self._requests.phase])
+
+    def _expect_within(self, seconds: float) -> None:
+        """Set the deadline, unless it is for the client to read: no other puts that one off."""
+        if self._client_reads:
+            self._deadline = self._server.clock() + seconds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from regnant.serving.messages import Request
@@ -12,26 +12,25 @@ if TYPE_CHECKING:
     from regnant.serving.routes import Route
 
 
-class Phase(Enum):
+class Phase(IntEnum):
     """What the bytes that arrive belong to."""
 
-    BETWEEN = auto()
-    HEAD = auto()
-    BODY = auto()
-    NOTHING = auto()
+    BETWEEN = 0
+    HEAD = 1
+    BODY = 2
+    NOTHING = 3
     """The connection is closing; bytes are thrown away."""
 
 
 class Exchange:
     """A request with what becomes of it."""
 
-    __slots__ = ("admitted", "awaits_continue", "held", "refusal", "request", "route")
+    route: Route | None = None
+    refusal: RequestRefused | None = None
+    admitted = False
+    """Whether it counts as in flight, and how many bytes it holds."""
+    held = 0
+    awaits_continue = False
 
     def __init__(self) -> None:
         self.request = Request()
-        self.route: Route | None = None
-        self.refusal: RequestRefused | None = None
-        self.admitted = False
-        """Whether it counts as in flight, and how many bytes it holds."""
-        self.held = 0
-        self.awaits_continue = False

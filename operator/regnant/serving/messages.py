@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     Respond = Callable[["Response"], None]
 
-_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
-
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}".encode() for status in HTTPStatus}
 
 KEPT_HEADERS = {
     b"host": "host",
@@ -35,58 +34,37 @@ KEPT_HEADERS = {
 
 
 class Request:
-    """One request, filled in as its bytes arrive; only the headers that matter are kept."""
+    """One request, filled in as its bytes arrive; only the headers that matter are kept.
 
-    __slots__ = (
-        "announced_json_length",
-        "announced_length",
-        "body",
-        "completed",
-        "content_encoding",
-        "content_type",
-        "expect",
-        "host",
-        "keep_alive",
-        "method",
-        "request_id",
-        "shadow",
-        "target",
-        "transfer_encoding",
-        "verifies",
-        "version",
-    )
+    What a request does not say stands on the class: an instance holds only what was said, which
+    is made in a fraction of the time.
+    """
 
-    def __init__(self) -> None:
-        self.method = b""
-        self.target = b""
-        self.version = "1.1"
-        self.keep_alive = True
-        self.host: bytes | None = None
-        self.announced_length = b""
-        self.announced_json_length = b""
-        self.transfer_encoding = b""
-        self.content_type = b""
-        self.content_encoding = b""
-        self.expect = b""
-        self.request_id = b""
-        self.verifies = b""
-        """The version that the operator verifies by it; users ask without."""
-        self.shadow = b""
-        self.completed = 0
-        """When its last byte was read, on the clock `time.perf_counter_ns`."""
-        self.body: bytes | bytearray = b""
+    method = b""
+    target = b""
+    version = "1.1"
+    keep_alive = True
+    host: bytes | None = None
+    announced_length = b""
+    announced_json_length = b""
+    length: int | None = None
+    """How long a body was announced; None for none, -1 for a chunked one."""
+    transfer_encoding = b""
+    content_type = b""
+    content_encoding = b""
+    expect = b""
+    request_id = b""
+    verifies = b""
+    """The version that the operator verifies by it; users ask without."""
+    shadow = b""
+    completed = 0
+    """When its last byte was read, on the clock `time.perf_counter_ns`."""
+    body: bytes | bytearray = b""
 
     @property
     def is_shadow(self) -> bool:
         """Whether the router only copied it to here, and throws the answer away."""
         return self.shadow == b"true"
-
-    @property
-    def content_length(self) -> int | None:
-        """What the client announced; None for none, -1 for a chunked body."""
-        if self.transfer_encoding:
-            return -1
-        return int(self.announced_length) if self.announced_length else None
 
     @property
     def encoding(self) -> bytes:
@@ -154,6 +132,13 @@ class RequestRefused(Exception):  # noqa: N818 - an answer to a client, not a fa
         return Response(self.status, orjson.dumps({"error": self.message}), self.headers)
 
 
+def announced_length(request: Request) -> int | None:
+    """Read how long a body is to be; None for none, -1 for a chunked one."""
+    if request.transfer_encoding:
+        return -1
+    return int(request.announced_length) if request.announced_length else None
+
+
 def bad_request(message: str) -> RequestRefused:
     """Refuse what the client can correct."""
     return RequestRefused(HTTPStatus.BAD_REQUEST, message)
@@ -166,19 +151,18 @@ def overloaded(message: str) -> RequestRefused:
 
 def encode(response: Response, request: Request, stamp: bytes, *, keep_alive: bool) -> bytes:
     """Return the bytes of a response; `stamp` is the head lines that every answer carries."""
-    parts = [
-        b"HTTP/1.1 %d %b\r\n" % (response.status, _REASONS.get(response.status, b"")),
-        b"content-type: %b\r\ncontent-length: %d\r\n" % (response.content_type, len(response.body)),
+    identifier = b"x-request-id: %b\r\n" % request.request_id if request.request_id else b""
+    if not keep_alive:
+        identifier += b"connection: close\r\n"
+    elif request.version == "1.0":
+        identifier += b"connection: keep-alive\r\n"
+    body = response.body
+    head = b"HTTP/1.1 %b\r\ncontent-type: %b\r\ncontent-length: %d\r\n%b%b%b\r\n" % (
+        _STATUS_LINES[response.status],
+        response.content_type,
+        len(body),
         stamp,
         response.headers,
-    ]
-    if request.request_id:
-        parts.append(b"x-request-id: %b\r\n" % request.request_id)
-    if not keep_alive:
-        parts.append(b"connection: close\r\n")
-    elif request.version == "1.0":
-        parts.append(b"connection: keep-alive\r\n")
-    parts.append(b"\r\n")
-    if request.method != b"HEAD":
-        parts.append(response.body)
-    return b"".join(parts)
+        identifier,
+    )
+    return head if request.method == b"HEAD" else head + body

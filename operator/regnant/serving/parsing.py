@@ -17,7 +17,7 @@ import httptools
 from regnant.serving import log
 from regnant.serving.exchange import Exchange, Phase
 from regnant.serving.inflation import inflate
-from regnant.serving.messages import KEPT_HEADERS, RequestRefused, bad_request
+from regnant.serving.messages import KEPT_HEADERS, RequestRefused, announced_length, bad_request
 from regnant.serving.routes import check_body
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ _LONGEST_REQUEST_ID = 128
 
 class Receiver(Protocol):
     """Who is told of the requests that are found."""
-
-    def expect_within(self, seconds: float) -> None:
-        """Say how long the next part of a request may take."""
 
     def ask_for_body(self) -> None:
         """Send 100 Continue when it is time: the client holds its body back."""
@@ -81,7 +78,6 @@ class RequestParser:
             raise bad_request("this connection takes no more requests")
         self.phase = Phase.HEAD
         self._head_parsed = self._head_fed = self.body_bytes = 0
-        self._receiver.expect_within(self._limits.head_seconds)
 
     def on_url(self, url: bytes) -> None:
         """Collect the target, which may come in parts."""
@@ -92,11 +88,10 @@ class RequestParser:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep the headers that matter; of trailers none do."""
         self._head_parsed += len(name) + len(value) + 4
-        self._check_head(self._head_parsed)
-        if self.phase is not Phase.HEAD:
-            return
+        if self._head_parsed > self._limits.head_bytes:
+            self._check_head(self._head_parsed)
         field = KEPT_HEADERS.get(name.lower())
-        if field:
+        if field and self.phase is Phase.HEAD:
             setattr(self.incoming.request, field, value)
 
     def on_headers_complete(self) -> None:
@@ -109,14 +104,14 @@ class RequestParser:
         if len(request.request_id) > _LONGEST_REQUEST_ID:
             request.request_id = b""
         self.phase = Phase.BODY
-        self._receiver.expect_within(self._limits.body_seconds)
         if self._parser.should_upgrade():
             raise bad_request("Upgrade and CONNECT are not served; leave them out")
         if request.version not in ("1.1", "1.0"):
             raise bad_request(f"HTTP/{request.version} is not served; use HTTP/1.1")
         if request.version == "1.1" and request.host is None:
             raise bad_request("the header Host is missing")
-        self._check_length(request.content_length or 0)
+        request.length = announced_length(request)
+        self._check_length(request.length or 0)
         try:
             exchange.route = route = self._routes.find(request)
             if route.is_inference:

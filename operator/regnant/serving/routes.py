@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     Answer = Callable[[Request, Respond], None]
 
 _GOLDEN_QUERY = {"rows": Whole(default=16, minimum=1, maximum=10**9)}
-_READ = b"GET, HEAD"
-_WRITE = b"POST"
+_READ = (b"GET", b"HEAD")
+_WRITE = (b"POST",)
 _EXTENSIONS = ["binary_tensor_data"]
 _JSON_TYPES = frozenset({b"", b"application/json", b"application/x-www-form-urlencoded"})
 """What bodies of JSON are sent as; the last one is what `curl --data` says of any body."""
@@ -44,9 +44,14 @@ _JSON_TYPES = frozenset({b"", b"application/json", b"application/x-www-form-urle
 class Route:
     """One path: the methods that it takes, and what answers them."""
 
-    methods: bytes
+    methods: tuple[bytes, ...]
     answer: Answer
     is_inference: bool = False
+
+    @property
+    def allowed(self) -> bytes:
+        """The methods, as a header names them."""
+        return b", ".join(self.methods)
 
 
 class Routes:
@@ -71,21 +76,25 @@ class Routes:
 
     def find(self, request: Request) -> Route:
         """Return the route of a request whose head is complete, or refuse it."""
-        path = request.path
-        route = self._paths.get(path) or self._paths.get(unquote_to_bytes(path))
-        if route is None:
-            raise self._not_found(path)
-        if request.method not in route.methods.split(b", "):
+        route = self._paths.get(request.target) or self._named_otherwise(request.path)
+        if request.method not in route.methods:
             raise RequestRefused(
                 HTTPStatus.METHOD_NOT_ALLOWED,
-                f"{_text(request.method)} is not allowed here; use {_text(route.methods)}",
-                b"allow: %b\r\n" % route.methods,
+                f"{_text(request.method)} is not allowed here; use {_text(route.allowed)}",
+                b"allow: %b\r\n" % route.allowed,
             )
         return route
 
     def close(self) -> None:
         """Let go of the model's threads."""
         self._inferring.close()
+
+    def _named_otherwise(self, path: bytes) -> Route:
+        """Find what a path with a query, an authority or escapes stands for."""
+        route = self._paths.get(path) or self._paths.get(unquote_to_bytes(path))
+        if route is None:
+            raise self._not_found(path)
+        return route
 
     def _build(self) -> dict[bytes, Route]:
         identity = self.identity
@@ -164,24 +173,28 @@ class Routes:
 
 def check_body(request: Request) -> None:
     """Refuse a body that is announced as something else than an inference request."""
-    if request.content_length is None:
+    if request.length is None:
         raise RequestRefused(
             HTTPStatus.LENGTH_REQUIRED,
             "the body has no length; send Content-Length or Transfer-Encoding: chunked",
         )
-    media_type = request.content_type.partition(b";")[0].strip().lower()
     # Clients of the binary extension send any type, or none.
-    if request.json_length is None and media_type not in _JSON_TYPES:
-        raise RequestRefused(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"content-type: {_text(media_type)!r} is not served; send application/json",
-        )
-    if request.encoding not in inflation.SERVED:
+    if request.content_type not in _JSON_TYPES and request.json_length is None:
+        _check_media_type(request.content_type.partition(b";")[0].strip().lower())
+    if request.content_encoding and request.encoding not in inflation.SERVED:
         raise RequestRefused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"content-encoding: {_text(request.content_encoding)!r} is not served; "
             "send the body as it is, or as gzip",
             b"accept-encoding: gzip, deflate, identity\r\n",
+        )
+
+
+def _check_media_type(media_type: bytes) -> None:
+    if media_type not in _JSON_TYPES:
+        raise RequestRefused(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"content-type: {_text(media_type)!r} is not served; send application/json",
         )
 
 

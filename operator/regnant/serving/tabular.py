@@ -182,4 +182,4 @@ def _elements(values: list[Any], place: _Place) -> Array:
         values = ["" if value is None else value for value in values]
     elif place.is_boolean:
         values = [int(value) if type(value) is bool else value for value in values]
-    return to_array(values, datatype, f'instances: column "{place.name}"')
+    return to_array(values, datatype, "instances: column ", f'"{place.name}"')

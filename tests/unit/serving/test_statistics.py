@@ -69,7 +69,7 @@ def test_every_inference_counts_in_the_class_of_its_answer(
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("regnant.serving.codec.encode_tensors", fail)
+    monkeypatch.setattr("regnant.serving.codec.spell_tensor", fail)
     assert fresh.infer(QUESTION).status_code == 500
     told = stats(fresh)
     assert told["requests"] == {"ok": 2, "client_error": 4, "server_error": 1}

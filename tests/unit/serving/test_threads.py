@@ -179,7 +179,7 @@ def test_a_fault_of_the_server_is_its_own_and_not_told_in_detail(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr("regnant.serving.codec.encode_tensors", fail)
+    monkeypatch.setattr("regnant.serving.codec.spell_tensor", fail)
     question = {"inputs": [tensor("features", "FP64", [1, 3], [1, 2, 3])]}
     answers = [doubling.infer(question), doubling.client.get("/v2/health/live")]
     assert [answer.status_code for answer in answers] == [500, 200]
