@@ -20,8 +20,9 @@ import uvloop
 from regnant.artifacts.layout import open_bundle
 from regnant.artifacts.termination import Failure, write_failure
 from regnant.serving import log
+from regnant.serving.cost import measure
 from regnant.serving.cpus import usable_cpus
-from regnant.serving.executor import Executor, measure
+from regnant.serving.executor import Executor
 from regnant.serving.golden import read_golden, replay
 from regnant.serving.identity import Identity
 from regnant.serving.inferring import Inferring
@@ -79,7 +80,9 @@ def prove(settings: Settings) -> Routes:
     identity = Identity(
         settings.model_name, settings.model_version, bundle.digest, version("regnant")
     )
-    executor = Executor(model, cost, threads, settings.limits.inference_seconds)
+    executor = Executor(
+        model, cost, threads, settings.limits, merges=golden.proves_rows_independent
+    )
     scoring = scoring_of(bundle.signature.task, model.interface.outputs)
     reports = Reports(identity, Outcomes(Sample(settings.outcome_sample), scoring))
     table = table_of(bundle.signature, model.interface)

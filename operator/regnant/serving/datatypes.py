@@ -128,6 +128,11 @@ class Interface:
         return tuple(name for name, spec in self.inputs.items() if spec.is_batched)
 
     @cached_property
+    def has_fixed_rows(self) -> bool:
+        """Whether all rows of an input have one shape."""
+        return all(-1 not in spec.shape[1:] for spec in self.inputs.values())
+
+    @cached_property
     def is_batched(self) -> bool:
         """Whether every tensor's first dimension counts rows, so that rows can be told apart."""
         return all(spec.is_batched for spec in (*self.inputs.values(), *self.outputs.values()))

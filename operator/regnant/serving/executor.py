@@ -1,78 +1,62 @@
-"""Where an inference runs: on the event loop, or in a thread.
+"""When and where an inference runs: at the end of a turn of the event loop, or in a thread.
 
 A small inference costs less than handing it to a thread. One of more than a millisecond would hold
 up every other connection and the health checks, so it goes to a thread; ONNX Runtime releases the
-interpreter while it computes. Which is which is measured at the start, with the golden rows. Where
-a graph has loops, what was measured with some values says nothing about others, so it never runs
-on the event loop. In a thread every inference has a deadline, its wait for the thread included: one
-that hangs costs one thread for so long, and holds up neither health nor reports nor other threads.
+interpreter while it computes. Where a graph has loops, what was measured with some values says
+nothing about others, so it never runs on the event loop, and never beside others.
+
+Who finds no free thread waits in a queue, and is refused when that takes too long: an answer that
+nobody waits for any more only delays the next one. In a thread every inference has a deadline, its
+wait included: one that hangs costs one thread for so long, and holds up neither health nor reports
+nor other threads. What runs together is decided in `batching`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from statistics import median
+from functools import partial
 from typing import TYPE_CHECKING
 
+from regnant.serving import log
+from regnant.serving.batching import Batch, Job, batches, run
+from regnant.serving.messages import overloaded
 from regnant.serving.model import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from regnant.serving.batching import Outcome
     from regnant.serving.codec import InferRequest
+    from regnant.serving.cost import Cost
     from regnant.serving.datatypes import Array
-    from regnant.serving.golden import GoldenRows
     from regnant.serving.model import Model
-
-    Outcome = Callable[["dict[str, Array] | Exception"], None]
-
-LOOP_SECONDS = 0.001
-_TRIES = 5
-_MANY = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What an inference takes: so much, and so much more a row."""
-
-    first: float
-    row: float
-
-    def of(self, rows: int) -> float:
-        """Estimate the seconds that a batch takes."""
-        return self.first + self.row * max(0, rows - 1)
+    from regnant.serving.settings import Limits
 
 
 class Executor:
     """Runs inferences where they disturb least, and none for ever."""
 
-    def __init__(self, model: Model, cost: Cost, threads: int, seconds: float) -> None:
+    def __init__(
+        self, model: Model, cost: Cost, threads: int, limits: Limits, *, merges: bool
+    ) -> None:
         self._model = model
         self._cost = cost
-        self._seconds = seconds
+        self._limits = limits
+        self._merges = merges and not model.has_loops
+        self._arriving: list[Job] = []
+        self._queue: list[Job] = []
+        """Those that no thread was free for, in the order in which they came."""
+        self._free_threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="inference")
         self._running: set[Stop] = set()
 
-    def submit(self, request: InferRequest, done: Outcome) -> None:
-        """Run an inference and pass on its outputs, or what it raised, on the event loop."""
-        if self._cost.of(request.rows) <= LOOP_SECONDS and not self._model.has_loops:
-            done(self._run(request, None))
-            return
-        stop = Stop(f"the inference did not end within {self._seconds:g} s and was stopped")
+    def submit(self, request: InferRequest, done: Callable[[Outcome], None]) -> None:
+        """Have a request computed and pass on its outputs, or what it raised, on the event loop."""
         loop = asyncio.get_running_loop()
-        deadline = loop.call_later(self._seconds, stop.now)
-        self._running.add(stop)
-
-        def ended(run: asyncio.Future[dict[str, Array] | Exception]) -> None:
-            deadline.cancel()
-            self._running.discard(stop)
-            if not run.cancelled():
-                done(run.result())
-
-        loop.run_in_executor(self._pool, self._run, request, stop).add_done_callback(ended)
+        if not self._arriving:
+            loop.call_soon(self._end_turn)
+        self._arriving.append(Job(request, done, loop.time()))
 
     def close(self) -> None:
         """Let go of the threads; what is still being computed is stopped."""
@@ -80,28 +64,86 @@ class Executor:
             stop.now()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _run(self, request: InferRequest, stop: Stop | None) -> dict[str, Array] | Exception:
+    def _end_turn(self) -> None:
+        """Compute what this turn of the event loop brought."""
+        jobs, self._arriving = self._arriving, []
+        has_long_ones = False
+        for batch in self._batches(jobs):
+            if self._cost.is_short(batch.rows) and not self._model.has_loops:
+                _tell(batch.jobs, run(batch.jobs, self._compute))
+            else:
+                self._queue += batch.jobs
+                has_long_ones = True
+        if has_long_ones:
+            self._use_threads()
+            self._expect_a_thread()
+
+    def _batches(self, jobs: Iterable[Job]) -> Iterable[Batch]:
+        if self._merges:
+            return batches(jobs, self._model.interface, self._cost, self._limits)
+        return [Batch(job, self._cost, self._limits) for job in jobs]
+
+    # in threads
+
+    def _use_threads(self) -> None:
+        """Give every free thread what comes next."""
+        if not (self._free_threads and self._queue):
+            return
+        waiting = []
+        for batch in self._batches(self._queue):
+            if self._free_threads:
+                self._start(batch.jobs)
+            else:
+                waiting += batch.jobs
+        self._queue = sorted(waiting, key=lambda job: job.since)
+
+    def _start(self, jobs: list[Job]) -> None:
+        self._free_threads -= 1
+        seconds = self._limits.inference_seconds
+        stop = Stop(f"the inference did not end within {seconds:g} s and was stopped")
+        loop = asyncio.get_running_loop()
+        deadline = loop.call_at(min(job.since for job in jobs) + seconds, stop.now)
+        self._running.add(stop)
+
+        def ended(running: asyncio.Future[list[Outcome]]) -> None:
+            deadline.cancel()
+            self._running.discard(stop)
+            self._free_threads += 1
+            if not running.cancelled():
+                _tell(jobs, running.result())
+                self._use_threads()
+
+        compute = partial(self._compute, stop=stop)
+        loop.run_in_executor(self._pool, run, jobs, compute).add_done_callback(ended)
+
+    def _expect_a_thread(self) -> None:
+        """Look after those in the queue once the first of them has waited long enough."""
+        if self._queue:
+            until = self._queue[0].since + self._limits.queue_seconds
+            asyncio.get_running_loop().call_at(until, self._refuse_late_ones)
+
+    def _refuse_late_ones(self) -> None:
+        """Refuse who waited too long; whoever came first is looked at first."""
+        seconds = self._limits.queue_seconds
+        last = asyncio.get_running_loop().time() - seconds
+        late = [job for job in self._queue if job.since <= last]
+        self._queue = self._queue[len(late) :]
+        words = f"no thread was free for this request within {seconds:g} s; send it again later"
+        _tell(late, [overloaded(words) for _ in late])
+
+    def _compute(
+        self, inputs: dict[str, Array], outputs: tuple[str, ...], stop: Stop | None = None
+    ) -> Outcome:
         try:
-            return self._model.run(request.inputs, request.outputs, stop)
+            return self._model.run(inputs, outputs, stop)
         except Exception as error:  # noqa: BLE001 - whoever asked decides what it means
             return error
 
 
-def measure(model: Model, golden: GoldenRows) -> Cost:
-    """Time one row and some; call it once the session is warm."""
-    one = golden.select(golden.evenly_spaced(1))
-    many = golden.select(golden.evenly_spaced(_MANY))
-    first = _seconds(model, one)
-    row = max(0.0, _seconds(model, many) - first) / max(1, many.count - 1)
-    return Cost(first, row)
-
-
-def _seconds(model: Model, golden: GoldenRows) -> float:
-    """Return the median of some tries."""
-    names = tuple(golden.outputs)
-    spent = []
-    for _ in range(_TRIES):
-        started = time.perf_counter()
-        model.run(golden.inputs, names)
-        spent.append(time.perf_counter() - started)
-    return median(spent)
+def _tell(jobs: Iterable[Job], outcomes: Iterable[Outcome]) -> None:
+    """Tell everybody; one who cannot be told keeps it from no other."""
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        try:
+            job.done(outcome)
+        except Exception as error:  # noqa: BLE001 - as above
+            log.failure("an answer could not be given", error)

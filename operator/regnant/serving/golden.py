@@ -48,6 +48,11 @@ class GoldenRows:
     count: int
     """How many rows there are; one where the interface has no rows to tell apart."""
 
+    @property
+    def proves_rows_independent(self) -> bool:
+        """Whether the replay held rows of one batch against the same rows one by one."""
+        return self.interface.is_batched and self.count > 1
+
     def evenly_spaced(self, wanted: int) -> list[int]:
         """Return the positions of at most that many rows, the first and the last among them."""
         if wanted >= self.count or not self.interface.is_batched:

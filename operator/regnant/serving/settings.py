@@ -37,6 +37,11 @@ class Limits:
     body_seconds: float = 30
     idle_seconds: float = 75
     """Longer than the router keeps an unused connection, so that the router closes first."""
+    batch_rows: int = 1024
+    """The most rows of several requests that are computed together; 1 keeps requests apart."""
+    batch_bytes: int = 4 * MIB
+    queue_seconds: float = 10
+    """How long an inference may wait for a free thread before it is refused."""
     inference_seconds: float = 60
     """How long an inference may wait and compute in a thread; a router waits no longer."""
     write_seconds: float = 30
@@ -105,6 +110,9 @@ def _limits(environment: Mapping[str, str]) -> Limits:
         head_seconds=seconds("REGNANT_HEADER_SECONDS", default.head_seconds),
         body_seconds=seconds("REGNANT_BODY_SECONDS", default.body_seconds),
         idle_seconds=seconds("REGNANT_IDLE_SECONDS", default.idle_seconds),
+        batch_rows=count("REGNANT_MAX_BATCH_ROWS", default.batch_rows),
+        batch_bytes=count("REGNANT_MAX_BATCH_BYTES", default.batch_bytes),
+        queue_seconds=seconds("REGNANT_QUEUE_SECONDS", default.queue_seconds),
         inference_seconds=seconds("REGNANT_INFERENCE_SECONDS", default.inference_seconds),
         write_seconds=seconds("REGNANT_WRITE_SECONDS", default.write_seconds),
     )

@@ -217,6 +217,25 @@ def customers_bundle(directory: Path, columns: Sequence[Column] | None = None) -
     return write_bundle(directory, model, signed, golden)
 
 
+def gathering_bundle(directory: Path) -> Written:
+    """`index` INT64 [-1] is `value` FP32 [-1]: 10 and 20; a row with another index fails."""
+    model = graph(
+        [helper.make_node("Gather", ["values", "index"], ["value"])],
+        [value_info("index", "INT64", [None])],
+        [value_info("value", "FP32", [None])],
+        [helper.make_tensor("values", TensorProto.FLOAT, [2], [10.0, 20.0])],
+    )
+    signed = signature(
+        [Tensor(name="index", datatype="INT64", shape=(-1,))],
+        [Tensor(name="value", datatype="FP32", shape=(-1,))],
+    )
+    golden = {
+        "inputs": [tensor("index", "INT64", [2], [0, 1])],
+        "outputs": [tensor("value", "FP32", [2], [10, 20])],
+    }
+    return write_bundle(directory, model, signed, golden)
+
+
 def looping_bundle(directory: Path) -> Written:
     """`turns` INT64 [-1] are `counted` FP64 [-1]: one is added to each as often as the most."""
     body = helper.make_graph(

@@ -41,6 +41,9 @@ def test_every_limit_but_lingering_can_be_set() -> None:
         "head_seconds": "REGNANT_HEADER_SECONDS",
         "body_seconds": "REGNANT_BODY_SECONDS",
         "idle_seconds": "REGNANT_IDLE_SECONDS",
+        "batch_rows": "REGNANT_MAX_BATCH_ROWS",
+        "batch_bytes": "REGNANT_MAX_BATCH_BYTES",
+        "queue_seconds": "REGNANT_QUEUE_SECONDS",
         "inference_seconds": "REGNANT_INFERENCE_SECONDS",
         "write_seconds": "REGNANT_WRITE_SECONDS",
     }

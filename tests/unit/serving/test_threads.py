@@ -8,20 +8,15 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from onnx import helper
 
-from regnant.artifacts.signature import Tensor
+from regnant.serving.cost import Cost
 from regnant.serving.cpus import usable_cpus
-from regnant.serving.executor import Cost
 from regnant.serving.settings import Limits
 from tests.unit.serving.bundles import (
-    graph,
+    gathering_bundle,
     looping_bundle,
-    signature,
     slow_bundle,
     tensor,
-    value_info,
-    write_bundle,
 )
 from tests.unit.serving.running_server import INFER, LOOPBACK, running_server
 from tests.unit.serving.test_connections import wait_until
@@ -146,23 +141,22 @@ def test_an_inference_that_hangs_is_stopped_and_its_thread_is_free_again(tmp_pat
     assert told["requests"] == {"ok": 1, "client_error": 0, "server_error": 1}
 
 
+def test_who_finds_no_free_thread_in_time_is_told_to_come_back(tmp_path: Path) -> None:
+    limits = Limits(queue_seconds=0.2)
+    with (
+        running_server(looping_bundle(tmp_path), limits, finish_seconds=0.1) as server,
+        post(server, ENDLESS),
+    ):
+        wait_until(lambda: server.listener.admission.in_flight == 1)
+        answers = [server.infer(turns(3)) for _ in range(2)]
+        assert server.listener.admission.in_flight == 1
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert answers[0].headers["retry-after"] == "1"
+    assert "no thread was free for this request within 0.2 s" in answers[0].text
+
+
 def test_values_that_the_graph_cannot_compute_are_the_models_fault(tmp_path: Path) -> None:
-    values = helper.make_tensor("values", 1, [2], [10.0, 20.0])
-    model = graph(
-        [helper.make_node("Gather", ["values", "index"], ["value"])],
-        [value_info("index", "INT64", [None])],
-        [value_info("value", "FP32", [None])],
-        [values],
-    )
-    signed = signature(
-        [Tensor(name="index", datatype="INT64", shape=(-1,))],
-        [Tensor(name="value", datatype="FP32", shape=(-1,))],
-    )
-    rows = {
-        "inputs": [tensor("index", "INT64", [2], [0, 1])],
-        "outputs": [tensor("value", "FP32", [2], [10, 20])],
-    }
-    with running_server(write_bundle(tmp_path, model, signed, rows)) as server:
+    with running_server(gathering_bundle(tmp_path)) as server:
         wrong = server.infer({"inputs": [tensor("index", "INT64", [1], [7])]})
         right = server.infer({"inputs": [tensor("index", "INT64", [1], [1])]})
         invalid = server.infer({"inputs": [tensor("index", "INT64", [1], [0.5])]})
