@@ -139,3 +139,23 @@ matchExpressions:
   resources: [events]
   verbs: [create, list]
 {{- end -}}
+
+{{/*
+How Prometheus reads an endpoint: the values that a ServiceMonitor and a PodMonitor share.
+*/}}
+{{- define "regnant.scraping" -}}
+{{- with .interval -}}
+interval: {{ . }}
+{{ end }}
+{{- with .scrapeTimeout -}}
+scrapeTimeout: {{ . }}
+{{ end }}
+{{- with .relabelings -}}
+relabelings:
+  {{- toYaml . | nindent 2 }}
+{{ end }}
+{{- with .metricRelabelings -}}
+metricRelabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}

@@ -1,8 +1,9 @@
 """Who may reach the pods of an InferenceService, where the cluster's network enforces it.
 
 Users reach routers, and routers reach servers. The operator reaches the routers' second listener,
-and the servers, whose counts and outcomes it reads pod by pod while a rollout is open. What pods
-may reach is left to the owner of the namespace: only they know where stores and data are.
+and the servers, whose counts and outcomes it reads pod by pod while a rollout is open. Metrics may
+be read by everyone in the cluster: nobody here knows where its Prometheus is. What pods may reach
+is left to the owner of the namespace: only they know where stores and data are.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ def build(owner: ObjectRef, platform: Platform) -> list[Manifest]:
         _policy(
             owner,
             server.COMPONENT,
-            [{"from": [routers, operator], "ports": [_tcp(server.PORT)]}],
+            [
+                {"from": [routers, operator], "ports": [_tcp(server.PORT)]},
+                {"ports": [_tcp(server.METRICS_PORT)]},
+            ],
         ),
     ]
 

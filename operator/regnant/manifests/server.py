@@ -29,6 +29,7 @@ from regnant.manifests.pods import (
 
 COMPONENT = "server"
 PORT = 8080
+METRICS_PORT = 8000
 DRAIN_SECONDS = 15
 """How long a server that was told to stop still answers: routers must learn of it first."""
 _A_DAY = timedelta(days=1)
@@ -197,6 +198,7 @@ def _server(served: ServedVersion) -> dict[str, Any]:
         "REGNANT_MODEL_NAME": served.model,
         "REGNANT_MODEL_VERSION": str(served.version),
         "REGNANT_PORT": str(PORT),
+        "REGNANT_METRICS_PORT": str(METRICS_PORT),
         "REGNANT_DRAIN_SECONDS": str(DRAIN_SECONDS),
         "REGNANT_INFERENCE_SECONDS": f"{min(served.request_timeout, _A_DAY).total_seconds():.0f}",
     }
@@ -205,7 +207,10 @@ def _server(served: ServedVersion) -> dict[str, Any]:
         served.platform.server_image,
         served.platform,
         env=[{"name": name, "value": value} for name, value in environment.items()],
-        ports=[{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        ports=[
+            {"name": "http", "containerPort": PORT, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
+        ],
         resources=served.server.resources.to_json(),
         startupProbe=_probe("/v2/health/ready", period=1, failures=SLOWEST_START_SECONDS),
         readinessProbe=_probe("/v2/health/ready", period=2, failures=2),

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -80,11 +81,16 @@ def prove(settings: Settings) -> Routes:
     identity = Identity(
         settings.model_name, settings.model_version, bundle.digest, version("regnant")
     )
-    executor = Executor(
-        model, cost, threads, settings.limits, merges=golden.proves_rows_independent
-    )
     scoring = scoring_of(bundle.signature.task, model.interface.outputs)
     reports = Reports(identity, Outcomes(Sample(settings.outcome_sample), scoring))
+    executor = Executor(
+        model,
+        cost,
+        threads,
+        settings.limits,
+        reports.statistics,
+        merges=golden.proves_rows_independent,
+    )
     table = table_of(bundle.signature, model.interface)
     return Routes(identity, model.interface, table, golden, Inferring(executor, reports))
 
@@ -95,6 +101,11 @@ async def _serve(settings: Settings, routes: Routes) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, listener.stop)
     log.event("ready", port=await listener.open())
+    if settings.metrics_port is not None:
+        # It takes longer to import than all else, and nobody waits for it any more.
+        metrics = await asyncio.to_thread(import_module, "regnant.serving.metrics")
+        paths = metrics.metrics_paths(routes, listener.gauges)
+        log.event("metrics", port=await listener.open_metrics(paths, settings.metrics_port))
     await listener.run()
     routes.close()
 

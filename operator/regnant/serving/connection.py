@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from regnant.serving.admission import Admission
     from regnant.serving.exchange import Exchange
     from regnant.serving.messages import Respond, Response
-    from regnant.serving.routes import Routes
+    from regnant.serving.paths import Paths
     from regnant.serving.settings import Limits
+    from regnant.serving.statistics import Statistics
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ANSWERS_A_TURN = 16
@@ -42,9 +43,10 @@ _ANSWERS_A_TURN = 16
 class Server(Protocol):
     """What a connection asks of whoever listens."""
 
-    routes: Routes
+    paths: Paths
     limits: Limits
     admission: Admission
+    statistics: Statistics
     draining: bool
     stamp: bytes
     clock: Callable[[], float]
@@ -70,8 +72,8 @@ class Connection(asyncio.Protocol):
             limits.linger_seconds,
         )
         """How long to wait in each phase, in seconds."""
-        self._statistics = server.routes.reports.statistics
-        self._requests = RequestParser(self, server.routes, server.limits, server.admission)
+        self._statistics = server.statistics
+        self._requests = RequestParser(self, server.paths, server.limits, server.admission)
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[Exchange] = deque()
         self._answering: Exchange | None = None

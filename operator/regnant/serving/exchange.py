@@ -9,7 +9,7 @@ from regnant.serving.messages import Request
 
 if TYPE_CHECKING:
     from regnant.serving.messages import RequestRefused
-    from regnant.serving.routes import Route
+    from regnant.serving.paths import Route
 
 
 class Phase(IntEnum):

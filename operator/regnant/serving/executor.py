@@ -32,15 +32,24 @@ if TYPE_CHECKING:
     from regnant.serving.datatypes import Array
     from regnant.serving.model import Model
     from regnant.serving.settings import Limits
+    from regnant.serving.statistics import Statistics
 
 
 class Executor:
     """Runs inferences where they disturb least, and none for ever."""
 
     def __init__(
-        self, model: Model, cost: Cost, threads: int, limits: Limits, *, merges: bool
+        self,
+        model: Model,
+        cost: Cost,
+        threads: int,
+        limits: Limits,
+        statistics: Statistics,
+        *,
+        merges: bool,
     ) -> None:
         self._model = model
+        self._statistics = statistics
         self._cost = cost
         self._limits = limits
         self._merges = merges and not model.has_loops
@@ -58,6 +67,11 @@ class Executor:
             loop.call_soon(self._end_turn)
         self._arriving.append(Job(request, done, loop.time()))
 
+    @property
+    def queued(self) -> int:
+        """How many requests wait for a thread."""
+        return len(self._queue)
+
     def close(self) -> None:
         """Let go of the threads; what is still being computed is stopped."""
         for stop in self._running:
@@ -70,6 +84,7 @@ class Executor:
         has_long_ones = False
         for batch in self._batches(jobs):
             if self._cost.is_short(batch.rows) and not self._model.has_loops:
+                self._statistics.batch(len(batch.jobs), batch.rows)
                 _tell(batch.jobs, run(batch.jobs, self._compute))
             else:
                 self._queue += batch.jobs
@@ -92,6 +107,7 @@ class Executor:
         waiting = []
         for batch in self._batches(self._queue):
             if self._free_threads:
+                self._statistics.batch(len(batch.jobs), batch.rows)
                 self._start(batch.jobs)
             else:
                 waiting += batch.jobs

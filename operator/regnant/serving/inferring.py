@@ -58,6 +58,11 @@ class Inferring:
             inference, partial(self._answer, spelling, inference, request, respond)
         )
 
+    @property
+    def queued(self) -> int:
+        """How many requests wait for a thread."""
+        return self._executor.queued
+
     def close(self) -> None:
         """Let go of the model's threads."""
         self._executor.close()

@@ -22,7 +22,7 @@ from regnant.serving.routes import check_body
 
 if TYPE_CHECKING:
     from regnant.serving.admission import Admission
-    from regnant.serving.routes import Routes
+    from regnant.serving.paths import Paths
     from regnant.serving.settings import Limits
 
 _LONGEST_REQUEST_ID = 128
@@ -42,10 +42,10 @@ class RequestParser:
     """The requests that arrive on one connection, one after another."""
 
     def __init__(
-        self, receiver: Receiver, routes: Routes, limits: Limits, admission: Admission
+        self, receiver: Receiver, paths: Paths, limits: Limits, admission: Admission
     ) -> None:
         self._receiver = receiver
-        self._routes = routes
+        self._paths = paths
         self._limits = limits
         self._admission = admission
         self._parser = httptools.HttpRequestParser(self)
@@ -113,7 +113,7 @@ class RequestParser:
         request.length = announced_length(request)
         self._check_length(request.length or 0)
         try:
-            exchange.route = route = self._routes.find(request)
+            exchange.route = route = self._paths.find(request)
             if route.is_inference:
                 check_body(request)
                 self._admission.admit(exchange)

@@ -46,6 +46,7 @@ class Reports:
 
         `text` is the JSON in which every output is spelled, or None if some are not.
         """
+        self.statistics.computed(request, rows)
         self.outcomes.keep(request, rows, outputs)
         # Looking at the arrays costs more than the search, which seldom finds anything.
         if (text is None or b"null" in text) and _has_non_finite(outputs):

@@ -7,54 +7,34 @@ not exist. Readiness is the only state: it ends when the drain begins; all else 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_to_bytes
 
 import orjson
 
 from regnant.serving import inflation, openapi
 from regnant.serving.codec import OpenInference
 from regnant.serving.messages import RequestRefused, Response, bad_request
+from regnant.serving.paths import READ, WRITE, Paths, Route, text
 from regnant.serving.query import Whole, parse_query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from regnant.serving.datatypes import Interface, TensorSpec
     from regnant.serving.golden import GoldenRows
     from regnant.serving.identity import Identity
     from regnant.serving.inferring import Inferring
     from regnant.serving.messages import Request, Respond
+    from regnant.serving.paths import Answer
     from regnant.serving.tabular import Table
 
-    Answer = Callable[[Request, Respond], None]
-
 _GOLDEN_QUERY = {"rows": Whole(default=16, minimum=1, maximum=10**9)}
-_READ = (b"GET", b"HEAD")
-_WRITE = (b"POST",)
 _EXTENSIONS = ["binary_tensor_data"]
 _JSON_TYPES = frozenset({b"", b"application/json", b"application/x-www-form-urlencoded"})
 """What bodies of JSON are sent as; the last one is what `curl --data` says of any body."""
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One path: the methods that it takes, and what answers them."""
-
-    methods: tuple[bytes, ...]
-    answer: Answer
-    is_inference: bool = False
-
-    @property
-    def allowed(self) -> bytes:
-        """The methods, as a header names them."""
-        return b", ".join(self.methods)
-
-
-class Routes:
+class Routes(Paths):
     """The paths of one served model."""
 
     def __init__(
@@ -72,47 +52,34 @@ class Routes:
         self._table = table
         self._golden = golden
         self._inferring = inferring
-        self._paths = self._build()
+        super().__init__(self._build(), "/v2")
 
-    def find(self, request: Request) -> Route:
-        """Return the route of a request whose head is complete, or refuse it."""
-        route = self._paths.get(request.target) or self._named_otherwise(request.path)
-        if request.method not in route.methods:
-            raise RequestRefused(
-                HTTPStatus.METHOD_NOT_ALLOWED,
-                f"{_text(request.method)} is not allowed here; use {_text(route.allowed)}",
-                b"allow: %b\r\n" % route.allowed,
-            )
-        return route
+    @property
+    def queued(self) -> int:
+        """How many inferences wait for a thread."""
+        return self._inferring.queued
 
     def close(self) -> None:
         """Let go of the model's threads."""
         self._inferring.close()
-
-    def _named_otherwise(self, path: bytes) -> Route:
-        """Find what a path with a query, an authority or escapes stands for."""
-        route = self._paths.get(path) or self._paths.get(unquote_to_bytes(path))
-        if route is None:
-            raise self._not_found(path)
-        return route
 
     def _build(self) -> dict[bytes, Route]:
         identity = self.identity
         model = f"/v2/models/{identity.model}"
         infer = partial(self._inferring.answer, OpenInference(identity, self._interface))
         paths: dict[str, Route] = {
-            "/v2": Route(_READ, _always(_server_metadata(identity))),
-            "/v2/openapi.json": Route(_READ, self._openapi()),
-            "/v2/health/live": Route(_READ, _always(b'{"live":true}')),
-            "/v2/health/ready": Route(_READ, self._ready({})),
-            "/regnant/v1/golden": Route(_READ, self._golden_rows),
-            "/regnant/v1/stats": Route(_READ, self.reports.answer_statistics),
-            "/regnant/v1/outcomes": Route(_READ, self.reports.answer_outcomes),
+            "/v2": Route(READ, _always(_server_metadata(identity))),
+            "/v2/openapi.json": Route(READ, self._openapi()),
+            "/v2/health/live": Route(READ, _always(b'{"live":true}')),
+            "/v2/health/ready": Route(READ, self._ready({})),
+            "/regnant/v1/golden": Route(READ, self._golden_rows),
+            "/regnant/v1/stats": Route(READ, self.reports.answer_statistics),
+            "/regnant/v1/outcomes": Route(READ, self.reports.answer_outcomes),
         }
         for prefix in (model, f"{model}/versions/{identity.version}"):
-            paths[prefix] = Route(_READ, _always(self._model_metadata()))
-            paths[f"{prefix}/ready"] = Route(_READ, self._ready({"name": identity.model}))
-            paths[f"{prefix}/infer"] = Route(_WRITE, infer, is_inference=True)
+            paths[prefix] = Route(READ, _always(self._model_metadata()))
+            paths[f"{prefix}/ready"] = Route(READ, self._ready({"name": identity.model}))
+            paths[f"{prefix}/infer"] = Route(WRITE, infer, is_inference=True)
         paths |= self._rows_by_name(identity.model)
         return {path.encode(): route for path, route in paths.items()}
 
@@ -129,10 +96,10 @@ class Routes:
         """The paths of protocol V1."""
         table = self._table
         predict = partial(self._inferring.answer, table) if table else _refuse_rows
-        paths = {"/v1/models": Route(_READ, _always(orjson.dumps({"models": [model]})))}
+        paths = {"/v1/models": Route(READ, _always(orjson.dumps({"models": [model]})))}
         for name in (model, f"{model}/versions/{self.identity.version}"):
-            paths[f"/v1/models/{name}"] = Route(_READ, self._ready({"name": model}))
-            paths[f"/v1/models/{name}:predict"] = Route(_WRITE, predict, is_inference=True)
+            paths[f"/v1/models/{name}"] = Route(READ, self._ready({"name": model}))
+            paths[f"/v1/models/{name}:predict"] = Route(WRITE, predict, is_inference=True)
         return paths
 
     def _openapi(self) -> Answer:
@@ -157,18 +124,19 @@ class Routes:
             }
         )
 
-    def _not_found(self, path: bytes) -> RequestRefused:
+    def explain(self, path: bytes) -> str:
+        """Tell a stranger whether the path, the model or the version does not exist."""
         identity = self.identity
-        parts = _text(path[:200]).partition(":")[0].split("/")
+        parts = text(path[:200]).partition(":")[0].split("/")
         if parts[1:3] in (["v1", "models"], ["v2", "models"]) and len(parts) > 3:  # noqa: PLR2004
             if parts[3] != identity.model:
-                return _missing(f"model {parts[3]!r} is not served here; {identity.model!r} is")
+                return f"model {parts[3]!r} is not served here; {identity.model!r} is"
             if parts[4:5] == ["versions"] and parts[5:6] != [identity.version]:
-                return _missing(
+                return (
                     f"version {''.join(parts[5:6])!r} of model {identity.model!r} is not served "
                     f"here; {identity.version!r} is"
                 )
-        return _missing(f"there is nothing at {_text(path[:200])!r}; start at /v2")
+        return super().explain(path)
 
 
 def check_body(request: Request) -> None:
@@ -184,7 +152,7 @@ def check_body(request: Request) -> None:
     if request.content_encoding and request.encoding not in inflation.SERVED:
         raise RequestRefused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"content-encoding: {_text(request.content_encoding)!r} is not served; "
+            f"content-encoding: {text(request.content_encoding)!r} is not served; "
             "send the body as it is, or as gzip",
             b"accept-encoding: gzip, deflate, identity\r\n",
         )
@@ -194,7 +162,7 @@ def _check_media_type(media_type: bytes) -> None:
     if media_type not in _JSON_TYPES:
         raise RequestRefused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"content-type: {_text(media_type)!r} is not served; send application/json",
+            f"content-type: {text(media_type)!r} is not served; send application/json",
         )
 
 
@@ -219,11 +187,3 @@ def _server_metadata(identity: Identity) -> bytes:
 
 def _describe(spec: TensorSpec) -> dict[str, object]:
     return {"name": spec.name, "datatype": spec.datatype.name, "shape": list(spec.shape)}
-
-
-def _missing(message: str) -> RequestRefused:
-    return RequestRefused(HTTPStatus.NOT_FOUND, message)
-
-
-def _text(content: bytes) -> str:
-    return content.decode("latin-1")

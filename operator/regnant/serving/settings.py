@@ -59,6 +59,8 @@ class Settings:
     model_name: str
     model_version: str
     port: int = 8080
+    metrics_port: int | None = None
+    """Where Prometheus may ask; nowhere if it is not set."""
     host: str | None = None
     """The address to listen on; none for all, of both families."""
     drain_seconds: float = 15
@@ -82,6 +84,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         model_name=_word(environment, "REGNANT_MODEL_NAME"),
         model_version=_word(environment, "REGNANT_MODEL_VERSION"),
         port=_whole(environment, "REGNANT_PORT", 8080, minimum=0, maximum=65535),
+        metrics_port=_metrics_port(environment),
         host=environment.get("REGNANT_HOST") or None,
         drain_seconds=_seconds(environment, "REGNANT_DRAIN_SECONDS", 15),
         finish_seconds=_seconds(environment, "REGNANT_FINISH_SECONDS", 10),
@@ -89,6 +92,12 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         outcome_sample=_share(environment, "REGNANT_OUTCOME_SAMPLE", 1.0),
         limits=_limits(environment),
     )
+
+
+def _metrics_port(environment: Mapping[str, str]) -> int | None:
+    if not environment.get("REGNANT_METRICS_PORT"):
+        return None
+    return _whole(environment, "REGNANT_METRICS_PORT", 0, minimum=0, maximum=65535)
 
 
 def _limits(environment: Mapping[str, str]) -> Limits:

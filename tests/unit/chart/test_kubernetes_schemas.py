@@ -17,8 +17,8 @@ from e2e.access import program
 from e2e.cluster.settings import GO_MODULES, KUBERNETES_VERSIONS
 from tests.unit.chart.rendering import INSTALLATIONS, render
 
-# Its schema is the Prometheus Operator's.
-NOT_IN_KUBERNETES = "ServiceMonitor"
+# Their schemas are the Prometheus Operator's.
+NOT_IN_KUBERNETES = "PodMonitor,ServiceMonitor"
 _TEMPLATE = "{{.ResourceKind}}-{{.ResourceAPIVersion}}-{{.Group}}.json"
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from regnant.handlers.settings import parse
 from tests.unit.chart.rendering import INSTALLATIONS, container, refusal, render
+from tests.unit.lifecycle.worlds import serving_world
 
 
 @pytest.mark.parametrize("installation", INSTALLATIONS)
@@ -110,3 +111,27 @@ def test_a_monitor_is_made_only_on_request() -> None:
     endpoint = render("everything").one("ServiceMonitor")["spec"]["endpoints"][0]
     assert (endpoint["port"], endpoint["interval"]) == ("metrics", "15s")
     assert endpoint["honorLabels"] is True
+
+
+def test_servers_are_monitored_only_on_request_and_by_the_labels_they_have() -> None:
+    assert render("all-namespaces").of_kind("PodMonitor") == []
+    spec = render("everything").one("PodMonitor")["spec"]
+    (endpoint,) = spec["podMetricsEndpoints"]
+    assert endpoint == {
+        "port": "metrics",
+        "path": "/metrics",
+        "interval": "15s",
+        "scrapeTimeout": "10s",
+        "relabelings": [{"action": "labeldrop", "regex": "pod"}],
+        "metricRelabelings": [
+            {"action": "keep", "regex": "regnant_.*", "sourceLabels": ["__name__"]}
+        ],
+    }
+    made = [one for one in serving_world().decide().apply if one["kind"] == "Deployment"]
+    monitored = [
+        template["spec"]["containers"][0]
+        for template in (one["spec"]["template"] for one in made)
+        if spec["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    ]
+    assert [one["name"] for one in monitored] == ["server"]
+    assert endpoint["port"] in {port["name"] for port in monitored[0]["ports"]}

@@ -39,7 +39,7 @@ def test_each_policy_selects_the_pods_that_are_made() -> None:
 
 
 def test_servers_are_reached_by_their_own_routers_and_the_operator() -> None:
-    (rule,) = policies()["shop-server"]["ingress"]
+    rule, metrics = policies()["shop-server"]["ingress"]
     routers, operator = rule["from"]
     assert routers["podSelector"]["matchLabels"]["regnant.dev/owner"] == "shop"
     assert "namespaceSelector" not in routers
@@ -47,6 +47,7 @@ def test_servers_are_reached_by_their_own_routers_and_the_operator() -> None:
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "regnant-system"}}
     }
     assert [port["port"] for port in rule["ports"]] == [8080]
+    assert metrics == {"ports": [{"port": 8000, "protocol": "TCP"}]}
 
 
 def test_users_reach_one_listener_and_the_operator_both() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import httpx
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
@@ -23,6 +23,7 @@ from regnant.serving.golden import read_golden
 from regnant.serving.messages import RequestRefused
 from regnant.serving.model import load_model
 from regnant.serving.settings import Limits
+from regnant.serving.statistics import Statistics
 from tests.unit.serving.bundles import (
     doubling_bundle,
     gathering_bundle,
@@ -94,7 +95,9 @@ def outcomes(
     """Ask everything in one turn of the event loop."""
 
     async def ask() -> list[Outcome]:
-        executor = Executor(cast("Model", model), cost, 1, limits or Limits(), merges=model.merges)
+        executor = Executor(
+            cast("Model", model), cost, 1, limits or Limits(), Statistics(), merges=model.merges
+        )
         told: list[asyncio.Future[Outcome]] = []
         for request in requests:
             future = asyncio.get_running_loop().create_future()
@@ -128,6 +131,7 @@ def test_what_comes_in_one_turn_is_computed_at_once(written: Written, cost: Cost
     assert model.runs == [4]
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from([0, 1, BAD]), max_size=4), min_size=1, max_size=8))
 def test_nobody_can_tell_who_else_was_there(written: Written, rows: list[list[int]]) -> None:
     requests = [asked(*one) for one in rows]
@@ -175,7 +179,7 @@ def test_a_long_batch_takes_at_most_twice_what_one_request_does(written: Written
 def test_those_who_wait_for_a_thread_are_computed_together(written: Written) -> None:
     async def ask() -> list[Outcome]:
         loop = asyncio.get_running_loop()
-        executor = Executor(cast("Model", model), LONG, 1, Limits(), merges=True)
+        executor = Executor(cast("Model", model), LONG, 1, Limits(), Statistics(), merges=True)
         told = [loop.create_future() for _ in range(4)]
         for future in told:
             executor.submit(asked(1), future.set_result)
@@ -229,7 +233,7 @@ def test_one_who_cannot_be_told_keeps_it_from_nobody(
 ) -> None:
     async def ask() -> Outcome:
         model = Watched(written)
-        executor = Executor(cast("Model", model), QUICK, 1, Limits(), merges=True)
+        executor = Executor(cast("Model", model), QUICK, 1, Limits(), Statistics(), merges=True)
         last: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         gone: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         gone.cancel()

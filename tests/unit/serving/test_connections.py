@@ -335,17 +335,17 @@ def test_a_client_that_does_not_read_holds_up_only_itself(tmp_path: Path) -> Non
     limits = Limits(write_seconds=0.2)
     with running_server(doubling_bundle(tmp_path), limits) as server:
         server.client.get("/v2/health/live")
-        others = set(server.listener._connections)
+        others = set(server.listener._users.connections)
         with socket.socket() as raw:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             raw.settimeout(0.02)
             raw.connect(("127.0.0.1", server.port))
-            wait_until(lambda: len(server.listener._connections) == 2)
-            (greedy,) = server.listener._connections - others
+            wait_until(lambda: len(server.listener._users.connections) == 2)
+            (greedy,) = server.listener._users.connections - others
             with suppress(ConnectionError):
                 ask_without_end(raw, lambda: not greedy._client_reads)
             assert server.client.get("/v2/health/live").status_code == 200
-            wait_until(lambda: greedy not in server.listener._connections)
+            wait_until(lambda: greedy not in server.listener._users.connections)
 
 
 def test_thousands_of_requests_in_one_packet_leave_others_their_turn(
@@ -354,14 +354,14 @@ def test_thousands_of_requests_in_one_packet_leave_others_their_turn(
     listener, asked = doubling.listener, threading.Event()
     answered: list[bytes] = []
     for path in (b"/v2/health/live", b"/v2/health/ready"):
-        route = listener.routes._paths[path]
+        route = listener.routes._routes[path]
 
         def note(request: Any, respond: Any, route: Any = route) -> None:
             answered.append(request.path)
             assert asked.wait(20)
             route.answer(request, respond)
 
-        monkeypatch.setitem(listener.routes._paths, path, replace(route, answer=note))
+        monkeypatch.setitem(listener.routes._routes, path, replace(route, answer=note))
     with doubling.connection() as many, doubling.connection() as one:
         many.sendall(LIVE * 3000)
         wait_until(lambda: answered)

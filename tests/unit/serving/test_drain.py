@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,7 +13,6 @@ from typing import TYPE_CHECKING
 import httpx
 
 from tests.unit.serving.bundles import (
-    MODEL_NAME,
     Written,
     doubling_bundle,
     looping_bundle,
@@ -23,6 +20,7 @@ from tests.unit.serving.bundles import (
     tensor,
 )
 from tests.unit.serving.running_server import INFER, LOOPBACK
+from tests.unit.serving.started_server import address, started_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,36 +35,12 @@ def started(
     written: Written, drain: str, **environment: str
 ) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
     """A server in a process of its own, once it is ready, and a client for it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "regnant.serving"],
-        env={
-            **os.environ,
-            "REGNANT_BUNDLE_DIR": str(written.directory),
-            "REGNANT_BUNDLE_DIGEST": written.digest,
-            "REGNANT_MODEL_NAME": MODEL_NAME,
-            "REGNANT_MODEL_VERSION": "3",
-            "REGNANT_HOST": LOOPBACK,
-            "REGNANT_PORT": "0",
-            "REGNANT_DRAIN_SECONDS": drain,
-            **environment,
-        },
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr
-    try:
-        for line in process.stderr:
-            event = json.loads(line)
-            if event["message"] == "ready":
-                address = f"http://{LOOPBACK}:{event['port']}"
-                with httpx.Client(base_url=address, trust_env=False) as client:
-                    yield process, client
-                break
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        process.stderr.close()
+    given = {"REGNANT_DRAIN_SECONDS": drain, **environment}
+    with (
+        started_server(written, **given) as process,
+        httpx.Client(base_url=address(process), trust_env=False) as client,
+    ):
+        yield process, client
 
 
 def await_not_ready(client: httpx.Client) -> httpx.Response:
