@@ -15,12 +15,14 @@ from pydantic import Field
 from regnant.api.actions import ActionResult
 from regnant.api.meta import Status
 from regnant.api.model import (
+    DecimalString,
     Duration,
     Model,
     ModelName,
     Rule,
     VersionNumber,
     at_least_a_second,
+    decimal_between,
     immutable,
 )
 from regnant.api.pod import Placement, Resources
@@ -43,6 +45,27 @@ class Pin(Model):
     """The ModelVersion's number in the model line."""
 
 
+class Tuning(Model):
+    """What a server holds at once and logs; what is left out has a default that suits most."""
+
+    rules: ClassVar = (
+        decimal_between(
+            "accessLogShare", "0", "1", where="server.tuning", why="it is a part of the requests"
+        ),
+    )
+
+    access_log_share: DecimalString | None = None
+    """The part of the requests that each server logs, chosen by their ids; none if left out."""
+    max_in_flight: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """The most requests that a server works on at a time; more are refused with 503."""
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] | None = None
+    """The longest body of a request; a longer one is refused with 413."""
+    max_batch_rows: Annotated[int, Field(ge=1, le=65_536)] | None = None
+    """The most rows of several requests that are computed together; 1 keeps requests apart."""
+    queue_timeout: Duration | None = None
+    """How long a request may wait for a free thread; after that it is refused with 503."""
+
+
 class Server(Model):
     """The pods that run one version."""
 
@@ -54,6 +77,8 @@ class Server(Model):
     """What each server asks for and may use."""
     placement: Placement = Placement()
     """Where the servers may run."""
+    tuning: Tuning = Tuning()
+    """What each server holds at once and logs."""
 
 
 class Router(Model):

@@ -145,6 +145,15 @@ def at_least_a_second(field: str, *, where: str) -> Rule:
     return Rule(f"duration(self.{field}) >= duration('1s')", f"{where}.{field}: choose at least 1s")
 
 
+def decimal_between(field: str, low: str, high: str, *, where: str, why: str) -> Rule:
+    """The rule for a decimal that must lie in [low, high]."""
+    return Rule(
+        f"!has(self.{field}) || (double(self.{field}) >= {float(low)}"
+        f" && double(self.{field}) <= {float(high)})",
+        f"{where}.{field}: choose a number from {low} to {high}; {why}",
+    )
+
+
 def immutable(field: str, *, remedy: str) -> Rule:
     """The transition rule for a field that keeps its first value."""
     return Rule(f"self.{field} == oldSelf.{field}", f"{field} is immutable: {remedy}")

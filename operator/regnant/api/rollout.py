@@ -19,21 +19,13 @@ from regnant.api.model import (
     Model,
     Rule,
     at_least_a_second,
+    decimal_between,
     one_of,
 )
 
 MAX_STEPS = 10
 HEADER_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 """A token of RFC 9110, which is what the name of a header or of a cookie is made of."""
-
-
-def _decimal_between(field: str, low: str, high: str, *, where: str, why: str) -> Rule:
-    """The rule for a decimal that must lie in [low, high]."""
-    return Rule(
-        f"!has(self.{field}) || (double(self.{field}) >= {float(low)}"
-        f" && double(self.{field}) <= {float(high)})",
-        f"{where}.{field}: choose a number from {low} to {high}; {why}",
-    )
 
 
 class LoadProbe(Model):
@@ -67,7 +59,7 @@ class Shadow(Model):
             "duration(self.maxDuration) > duration(self.minDuration)",
             "shadow.maxDuration: choose more than shadow.minDuration, or shadowing never ends well",
         ),
-        _decimal_between(
+        decimal_between(
             "minAgreement", "0", "1", where="shadow", why="it is a part of the compared answers"
         ),
     )
@@ -153,17 +145,17 @@ class Limits(Model):
     """
 
     rules: ClassVar = (
-        _decimal_between(
+        decimal_between(
             "alpha",
             "0.0001",
             "0.2",
             where="limits",
             why="it is the chance of a wrong decision that you accept",
         ),
-        _decimal_between(
+        decimal_between(
             "errorRateMargin", "0.0001", "0.5", where="limits", why="0.01 allows one in a hundred"
         ),
-        _decimal_between(
+        decimal_between(
             "latencyQuantile", "0.5", "0.999", where="limits", why="0.95 is the slowest twentieth"
         ),
         Rule(

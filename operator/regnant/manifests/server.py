@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from regnant.api import mounts
-from regnant.api.inference_service import Server
+from regnant.api.inference_service import Server, Tuning
 from regnant.api.meta import ObjectRef
 from regnant.api.model_version import Artifact
 from regnant.manifests import names
@@ -201,6 +201,7 @@ def _server(served: ServedVersion) -> dict[str, Any]:
         "REGNANT_METRICS_PORT": str(METRICS_PORT),
         "REGNANT_DRAIN_SECONDS": str(DRAIN_SECONDS),
         "REGNANT_INFERENCE_SECONDS": f"{min(served.request_timeout, _A_DAY).total_seconds():.0f}",
+        **_tuning(served.server.tuning),
     }
     return container(
         COMPONENT,
@@ -217,6 +218,19 @@ def _server(served: ServedVersion) -> dict[str, Any]:
         livenessProbe=_probe("/v2/health/live", period=10, failures=3),
         volumeMounts=[read_only("bundle", mounts.BUNDLE), mount("tmp", "/tmp")],  # noqa: S108
     )
+
+
+def _tuning(tuning: Tuning) -> dict[str, str]:
+    """What the user said otherwise than the server's defaults."""
+    queue = tuning.queue_timeout
+    given = {
+        "REGNANT_ACCESS_LOG_SAMPLE": tuning.access_log_share,
+        "REGNANT_MAX_IN_FLIGHT": tuning.max_in_flight,
+        "REGNANT_MAX_BODY_BYTES": tuning.max_body_bytes,
+        "REGNANT_MAX_BATCH_ROWS": tuning.max_batch_rows,
+        "REGNANT_QUEUE_SECONDS": None if queue is None else min(queue, _A_DAY).total_seconds(),
+    }
+    return {name: str(value) for name, value in given.items() if value is not None}
 
 
 def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from regnant.serving.parsing import RequestParser, refusal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from regnant.serving.access_log import AccessLog
     from regnant.serving.admission import Admission
     from regnant.serving.exchange import Exchange
     from regnant.serving.messages import Respond, Response
@@ -47,6 +48,7 @@ class Server(Protocol):
     limits: Limits
     admission: Admission
     statistics: Statistics
+    access_log: AccessLog | None
     draining: bool
     stamp: bytes
     clock: Callable[[], float]
@@ -73,6 +75,7 @@ class Connection(asyncio.Protocol):
         )
         """How long to wait in each phase, in seconds."""
         self._statistics = server.statistics
+        self._access_log = server.access_log
         self._requests = RequestParser(self, server.paths, server.limits, server.admission)
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[Exchange] = deque()
@@ -235,6 +238,8 @@ class Connection(asyncio.Protocol):
         self._answering = None
         if exchange.route is not None and exchange.route.is_inference:
             self._statistics.answered(exchange.request, response.status)
+            if self._access_log:
+                self._access_log.answered(exchange.request, response)
         if self._transport is None or self._transport.is_closing():
             return
         server = self._server

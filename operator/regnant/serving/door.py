@@ -16,6 +16,7 @@ from regnant.serving.connection import Connection
 from regnant.serving.errors import PortUnavailable
 
 if TYPE_CHECKING:
+    from regnant.serving.access_log import AccessLog
     from regnant.serving.identity import Identity
     from regnant.serving.paths import Paths
     from regnant.serving.settings import Limits
@@ -29,11 +30,17 @@ class Door:
     """Takes connections until it is closed."""
 
     def __init__(
-        self, paths: Paths, limits: Limits, identity: Identity, statistics: Statistics
+        self,
+        paths: Paths,
+        limits: Limits,
+        identity: Identity,
+        statistics: Statistics,
+        access_log: AccessLog | None,
     ) -> None:
         self.paths = paths
         self.limits = limits
         self.statistics = statistics
+        self.access_log = access_log
         self.admission = Admission(limits)
         self.draining = False
         """Whether each answer is its connection's last."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import orjson
 
 from regnant.serving import log
+from regnant.serving.access_log import trace_of
 from regnant.serving.messages import RequestRefused, Response
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ class Inferring:
             log.event(
                 "the model failed",
                 failures=self._failures,
-                requestId=request.request_id.decode("latin-1"),
                 error=refused.message,
+                **trace_of(request),
             )
 
 
@@ -120,6 +121,6 @@ def explain(error: Exception, request: Request) -> Response:
     """Turn what an answer raised into a response: the client's fault, or ours and logged."""
     if isinstance(error, RequestRefused):
         return error.response()
-    log.failure("a request failed", error, requestId=request.request_id.decode("latin-1"))
+    log.failure("a request failed", error, **trace_of(request))
     body = orjson.dumps({"error": "the server failed; its log says why"})
     return Response(HTTPStatus.INTERNAL_SERVER_ERROR, body)

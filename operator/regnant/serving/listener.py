@@ -13,7 +13,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from regnant.serving import log
+from regnant.serving.access_log import AccessLog
 from regnant.serving.door import Door
+from regnant.serving.outcomes import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +87,9 @@ class Listener:
         self._stop.set()
 
     def _door(self, paths: Paths) -> Door:
-        routes = self.routes
-        door = Door(paths, self._settings.limits, routes.identity, routes.reports.statistics)
+        routes, settings = self.routes, self._settings
+        share = settings.access_log_sample
+        access_log = AccessLog(Sample(share)) if share else None
+        door = Door(paths, settings.limits, routes.identity, routes.reports.statistics, access_log)
         self._doors.append(door)
         return door

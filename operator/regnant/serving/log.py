@@ -1,6 +1,7 @@
-"""The server's log: one JSON object a line, on stderr, for events and never for requests.
+"""The server's log: one JSON object a line, on stderr, for events and seldom for requests.
 
-Requests are counted and timed by the router; a line for each would cost more than the inference.
+Requests are counted and timed; a line for each would cost more than the inference. Whoever wants
+some has them from `access_log`.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ KEPT_HEADERS = {
     b"expect": "expect",
     b"inference-header-content-length": "announced_json_length",
     b"x-request-id": "request_id",
+    b"traceparent": "traceparent",
     b"x-regnant-verify-version": "verifies",
     b"x-regnant-shadow": "shadow",
 }
@@ -54,6 +55,8 @@ class Request:
     content_encoding = b""
     expect = b""
     request_id = b""
+    traceparent = b""
+    """W3C Trace Context: which span of which trace asks."""
     verifies = b""
     """The version that the operator verifies by it; users ask without."""
     shadow = b""

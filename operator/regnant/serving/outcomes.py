@@ -46,6 +46,10 @@ class Sample:
         # The threshold looks at the high bits, the remainder at the low ones.
         return digest % rows if digest < self._threshold else None
 
+    def takes(self, request_id: bytes) -> bool:
+        """Whether a request is chosen; one without an id only if all are."""
+        return self.row(request_id, 2 if request_id else 1) is not None
+
 
 class Outcomes:
     """The ring; each entry has the number of those before it, plus one."""

@@ -68,6 +68,8 @@ class Settings:
     """How long requests in flight may take after the drain before they are cut off."""
     threads: int = 0
     """Threads of one inference; 0 takes the container's CPU limit."""
+    access_log_sample: float = 0.0
+    """The share of the inferences that are logged."""
     outcome_sample: float = 1.0
     """The share of the requests whose outcomes are kept; the same on all servers."""
     limits: Limits = field(default_factory=Limits)
@@ -89,6 +91,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         drain_seconds=_seconds(environment, "REGNANT_DRAIN_SECONDS", 15),
         finish_seconds=_seconds(environment, "REGNANT_FINISH_SECONDS", 10),
         threads=_whole(environment, "REGNANT_THREADS", 0, minimum=0, maximum=1024),
+        access_log_sample=_share(environment, "REGNANT_ACCESS_LOG_SAMPLE", 0.0),
         outcome_sample=_share(environment, "REGNANT_OUTCOME_SAMPLE", 1.0),
         limits=_limits(environment),
     )

@@ -188,6 +188,16 @@ SERVICE: dict[str, tuple[str, Any, tuple[str, ...]]] = {
     "no server": ("spec.server", {"replicas": 0}, ("spec.server.replicas",)),
     "a thousand servers": ("spec.server", {"replicas": 1000}, ("spec.server.replicas", "100")),
     "no router": ("spec.router", {"replicas": 0}, ("spec.router.replicas",)),
+    "a log of more than everything": (
+        "spec.server.tuning",
+        {"accessLogShare": "1.5"},
+        ("server.tuning.accessLogShare: choose a number from 0 to 1",),
+    ),
+    "batches of nothing": (
+        "spec.server.tuning",
+        {"maxBatchRows": 0},
+        ("spec.server.tuning.maxBatchRows", "1"),
+    ),
     "a request that may take no time": (
         "spec.router",
         {"requestTimeout": "0s"},
@@ -266,6 +276,7 @@ ACCEPTED = [
     (service, "spec.champion", {"version": 999_999}),
     (service, "spec.rollout", {"watch": {"duration": "0s"}}),
     (service, "spec.router", {"requestTimeout": "1h30m"}),
+    (service, "spec.server.tuning", {"accessLogShare": "0.01", "queueTimeout": "250ms"}),
 ]
 
 

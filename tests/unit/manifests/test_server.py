@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
+from regnant.api.inference_service import Tuning
+from regnant.serving.settings import parse_settings
 from tests.unit.manifests.installations import (
     DIGEST,
     GUARDED,
@@ -120,3 +124,27 @@ def test_slow_starts_are_the_startup_probes_concern() -> None:
     )
     assert server["livenessProbe"]["httpGet"]["path"] == "/v2/health/live"
     assert server["readinessProbe"]["httpGet"]["path"] == "/v2/health/ready"
+
+
+def environment(tuning: Tuning) -> dict[str, str]:
+    made = servers(tuning=tuning)["Deployment"]
+    return {one["name"]: one["value"] for one in container(made, "server")["env"]}
+
+
+def test_what_is_tuned_reaches_the_server_and_the_rest_keeps_its_default() -> None:
+    tuning = Tuning(
+        access_log_share=Decimal("0.01"),
+        max_in_flight=100_000,
+        max_body_bytes=1 << 30,
+        max_batch_rows=1,
+        queue_timeout=timedelta(milliseconds=250),
+    )
+    given = environment(tuning)
+    settings = parse_settings(given)
+    assert settings.access_log_sample == 0.01
+    assert settings.limits.in_flight == 100_000
+    assert settings.limits.body_bytes == 1 << 30
+    assert settings.limits.batch_rows == 1
+    assert settings.limits.queue_seconds == 0.25
+    names = {"REGNANT_ACCESS_LOG_SAMPLE", "REGNANT_MAX_BATCH_ROWS", "REGNANT_QUEUE_SECONDS"}
+    assert names.isdisjoint(environment(Tuning()))
