@@ -276,7 +276,7 @@ ACCEPTED = [
     (service, "spec.champion", {"version": 999_999}),
     (service, "spec.rollout", {"watch": {"duration": "0s"}}),
     (service, "spec.router", {"requestTimeout": "1h30m"}),
-    (service, "spec.server.tuning", {"accessLogShare": "0.01", "queueTimeout": "250ms"}),
+    (service, "spec.server.tuning", {"accessLogShare": "0.01", "queueTimeout": "5s"}),
 ]
 
 
