@@ -8,6 +8,7 @@ termination message and stays out of the way.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -100,6 +101,9 @@ async def _serve(settings: Settings, routes: Routes) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, listener.stop)
+    # What is there now stays; whoever looks for garbage need not look through it ever again.
+    gc.collect()
+    gc.freeze()
     log.event("ready", port=await listener.open())
     if settings.metrics_port is not None:
         # It takes longer to import than all else, and nobody waits for it any more.

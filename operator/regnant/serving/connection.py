@@ -212,7 +212,8 @@ class Connection(asyncio.Protocol):
             self._answers += 1
             self._answer(self._waiting.popleft())
         self._advancing = False
-        self.ask_for_body()
+        if self._requests.phase is Phase.BODY:
+            self.ask_for_body()
 
     def _go_on(self) -> None:
         """Have the next turn; a few bytes may hold thousands of requests."""
