@@ -1,8 +1,8 @@
-"""Credentials of a store, as a Secret mounts them.
+"""Credentials of a store, as a Secret mounts them, or as a login of Docker's wrote them.
 
 A Secret of type kubernetes.io/dockerconfigjson becomes a directory with `.dockerconfigjson`; it may
 hold `ca.crt` for a registry with a private authority. No directory, or none of these files, means
-anonymous access. Nothing is ever read from the environment or a home directory.
+anonymous access. Nothing is read here that was not named: not the environment, no home directory.
 """
 
 from __future__ import annotations
@@ -50,21 +50,25 @@ def load_credentials(directory: Path, host: str) -> StoreCredentials:
     """Read the mounted credentials that are meant for a host."""
     ca_file = directory / CA_FILE
     trusted = ca_file if ca_file.is_file() else None
-    config_file = directory / DOCKER_CONFIG
+    username, password = read_login(directory / DOCKER_CONFIG, host) or ("", "")
+    return StoreCredentials(username, password, trusted)
+
+
+def read_login(config_file: Path, host: str) -> tuple[str, str] | None:
+    """Read who logs in to a host, and by what, in a Docker configuration; None if it has nobody."""
     if not config_file.is_file():
-        return StoreCredentials(ca_file=trusted)
+        return None
     try:
         config = _DockerConfig.model_validate_json(config_file.read_bytes())
     except ValidationError as error:
         raise StoreForbidden(
-            f"{DOCKER_CONFIG}: not a Docker configuration; recreate the Secret with "
+            f"{config_file.name}: not a Docker configuration; recreate the Secret with "
             "kubectl create secret docker-registry"
         ) from error
     for name, auth in config.auths.items():
         if _host_of(name) == host:
-            username, password = _login(auth, host)
-            return StoreCredentials(username, password, trusted)
-    return StoreCredentials(ca_file=trusted)
+            return _login(auth, f"{config_file.name}: auths.{host}.auth")
+    return None
 
 
 def _host_of(name: str) -> str:
@@ -72,7 +76,7 @@ def _host_of(name: str) -> str:
     return name.removeprefix("https://").removeprefix("http://").split("/", 1)[0]
 
 
-def _login(auth: _Auth, host: str) -> tuple[str, str]:
+def _login(auth: _Auth, where: str) -> tuple[str, str]:
     if auth.username:
         return auth.username, auth.password
     try:
@@ -80,7 +84,7 @@ def _login(auth: _Auth, host: str) -> tuple[str, str]:
             base64.b64decode(auth.auth, validate=True).decode().partition(":")
         )
     except (binascii.Error, UnicodeDecodeError) as error:
-        raise StoreForbidden(f"{DOCKER_CONFIG}: auths.{host}.auth is not base64") from error
+        raise StoreForbidden(f"{where} is not base64") from error
     if not colon:
-        raise StoreForbidden(f"{DOCKER_CONFIG}: auths.{host}.auth is not base64 of user:password")
+        raise StoreForbidden(f"{where} is not base64 of user:password")
     return username, password

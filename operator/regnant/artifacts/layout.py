@@ -1,8 +1,9 @@
 """A bundle as a directory, which is never believed without its digests.
 
-The fetcher fills the directory, the server reads it, and between them lies a volume and a restart.
-So `open_bundle` starts from the one digest that the operator named and follows it down: manifest,
-then every file. Reading hashes as it goes; nothing is returned before all of it matched.
+The fetcher fills the directory, or whoever made the bundle does; the server reads it, and between
+them lies a volume and a restart. So `open_bundle` starts from the one digest that the operator
+named and follows it down: manifest, then every file. Reading hashes as it goes; nothing is returned
+before all of it matched.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from regnant.artifacts.bundle import (
     MODEL,
     PROFILE,
     SIGNATURE,
+    Bundle,
     Descriptor,
     Manifest,
+    build_manifest,
     parse_manifest,
 )
 from regnant.artifacts.canonical import sha256_digest
@@ -59,6 +62,16 @@ class OpenedBundle:
     def card(self) -> Path | None:
         """The model card, where the trainer made one."""
         return self.directory / CARD if CARD in self.manifest.files else None
+
+
+def write_bundle(directory: Path, bundle: Bundle) -> str:
+    """Write a bundle's files as a fetch leaves them; the digest that it is opened by."""
+    built = build_manifest(bundle)
+    directory.mkdir(parents=True, exist_ok=True)
+    about = {CONFIG: built.config.content, MANIFEST: built.content}
+    for name, content in {**bundle.files(), **about}.items():
+        (directory / name).write_bytes(content)
+    return built.descriptor.digest
 
 
 def open_bundle(directory: Path, digest: str) -> OpenedBundle:

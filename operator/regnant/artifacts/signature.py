@@ -20,7 +20,8 @@ Datatype = Literal[
     "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64",
     "FP16", "FP32", "FP64", "BYTES",
 ]  # fmt: skip
-Task = Literal["Classification", "Regression"]
+Task = Literal["Classification", "Regression", "Other"]
+"""Other is what answers neither with classes nor with one number: an embedding, a picture."""
 ColumnType = Literal["Float", "Integer", "Boolean", "Category", "String"]
 
 

@@ -3,8 +3,8 @@
     __main__     open, prove, listen, drain: a pod's life from top to bottom
     settings     the environment, parsed once
     model        the ONNX graph and its session        graph_file   what a graph may not contain
-    golden       the answers that it must reproduce    cpus         how many threads it may use
-    executor     on the event loop or in a thread
+    golden       the answers that it must reproduce    proof        all of that, in order
+    cpus         how many threads it may use           executor     on the event loop or in a thread
     routes       which path means what                 openapi      the same for tools
     inferring    one inference, from request to answer
     codec        requests and answers of V2            tabular      rows by column name, of V1

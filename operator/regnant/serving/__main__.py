@@ -19,18 +19,16 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from regnant.artifacts.layout import open_bundle
 from regnant.artifacts.termination import Failure, write_failure
 from regnant.serving import log
 from regnant.serving.cost import measure
 from regnant.serving.cpus import usable_cpus
 from regnant.serving.executor import Executor
-from regnant.serving.golden import read_golden, replay
 from regnant.serving.identity import Identity
 from regnant.serving.inferring import Inferring
 from regnant.serving.listener import Listener
-from regnant.serving.model import load_model
 from regnant.serving.outcomes import Outcomes, Sample
+from regnant.serving.proof import prove_bundle
 from regnant.serving.reports import Reports
 from regnant.serving.routes import Routes
 from regnant.serving.scoring import scoring_of
@@ -63,10 +61,8 @@ def prove(settings: Settings) -> Routes:
     """Open the bundle, load the model and replay the golden rows; raise if anything differs."""
     started = time.perf_counter()
     threads = settings.threads or usable_cpus()
-    bundle = open_bundle(settings.bundle_dir, settings.bundle_digest)
-    model = load_model(bundle.model, bundle.signature, threads)
-    golden = read_golden(bundle.golden, model.interface)
-    replay(golden, model)
+    proof = prove_bundle(settings.bundle_dir, settings.bundle_digest, threads)
+    bundle, model, golden = proof.bundle, proof.model, proof.golden
     cost = measure(model, golden)
     log.event(
         "the golden rows were reproduced",

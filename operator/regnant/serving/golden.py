@@ -37,6 +37,9 @@ class Tolerance:
     relative: float
 
 
+USUAL = Tolerance(1e-5, 1e-4)
+
+
 @dataclass(frozen=True, slots=True)
 class GoldenRows:
     """Inputs with the outputs that belong to them."""
@@ -90,7 +93,8 @@ def read_golden(path: Path, interface: Interface) -> GoldenRows:
         outputs = decode_tensors(document["outputs"], interface.outputs, "outputs")
         tolerance = document.get("tolerance", {})
         limits = Tolerance(
-            float(tolerance.get("absolute", 1e-5)), float(tolerance.get("relative", 1e-4))
+            float(tolerance.get("absolute", USUAL.absolute)),
+            float(tolerance.get("relative", USUAL.relative)),
         )
     except RequestRefused as error:
         raise _invalid(error.message) from error
@@ -103,42 +107,60 @@ def read_golden(path: Path, interface: Interface) -> GoldenRows:
 
 def replay(golden: GoldenRows, model: Model) -> None:
     """Ask the model every golden question and compare; the first difference is an error."""
-    _compare(golden, model, list(range(golden.count)))
-    if golden.interface.is_batched:
-        for row in golden.evenly_spaced(SINGLES):
-            _compare(golden.select([row]), model, [row])
+    different = difference(golden, model)
+    if different:
+        raise GoldenMismatch(f"golden.json: {different}; {REMEDY}")
 
 
-def _compare(golden: GoldenRows, model: Model, rows: list[int]) -> None:
+def difference(golden: GoldenRows, model: Model) -> str | None:
+    """The first answer that is not the golden one, in words; None where there is no such."""
+    different = _compare(golden, model, list(range(golden.count)))
+    if different or not golden.interface.is_batched:
+        return different
+    alone = (_compare(golden.select([row]), model, [row]) for row in golden.evenly_spaced(SINGLES))
+    return next((found for found in alone if found), None)
+
+
+def _compare(golden: GoldenRows, model: Model, rows: list[int]) -> str | None:
     names = tuple(golden.outputs)
     try:
         answers = model.run(golden.inputs, names)
     except RequestRefused as refused:
-        raise GoldenMismatch(
-            f"golden.json: the model refused its own golden rows: {refused.message}; {REMEDY}"
-        ) from refused
-    for name in names:
-        _compare_tensor(golden, name, answers[name], rows)
+        return f"the model refused its own golden rows: {refused.message}"
+    compared = (_compare_tensor(golden, name, answers[name], rows) for name in names)
+    return next((found for found in compared if found), None)
 
 
-def _compare_tensor(golden: GoldenRows, name: str, got: Array, rows: list[int]) -> None:
+def _compare_tensor(golden: GoldenRows, name: str, got: Array, rows: list[int]) -> str | None:
     expected = golden.outputs[name]
     if got.shape != expected.shape:
-        raise GoldenMismatch(
-            f'golden.json: tensor "{name}": expected shape {list(expected.shape)}, '
-            f"got {list(got.shape)}; {REMEDY}"
-        )
+        return f'tensor "{name}": expected shape {list(expected.shape)}, got {list(got.shape)}'
     equal = _equal(got, expected, golden.tolerance)
     by_row = equal.reshape(len(rows), -1).all(axis=1)
     if by_row.all():
-        return
+        return None
     first = int(np.argmin(by_row))
-    raise GoldenMismatch(
-        f'golden.json: row {rows[first]}: tensor "{name}": '
+    return (
+        f'row {rows[first]}: tensor "{name}": '
         f"expected {_row(expected, golden, name, first)}, got {_row(got, golden, name, first)}; "
         f"{int((~by_row).sum())} of {len(rows)} rows differ by more than absolute "
-        f"{golden.tolerance.absolute:g} + relative {golden.tolerance.relative:g}; {REMEDY}"
+        f"{golden.tolerance.absolute:g} + relative {golden.tolerance.relative:g}"
+        f"{_at_most(got, expected)}"
     )
+
+
+def _at_most(got: Array, expected: Array) -> str:
+    """Say how far numbers are apart, where that can be said."""
+    if got.dtype.kind != "f":
+        return ""
+    return f", the most by {largest_difference(got, expected):.3g}"
+
+
+def largest_difference(got: Array, expected: Array) -> float:
+    """How far two arrays of numbers are apart at most; what is no number is nowhere."""
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(got.astype(np.float64) - expected.astype(np.float64))
+    return float(np.nanmax(apart, initial=0.0))
 
 
 def _equal(got: Array, expected: Array, tolerance: Tolerance) -> Array:

@@ -3,8 +3,9 @@
 A classification's label is its only output of one whole number, truth value or text a row; its
 score is the probability of the second of two classes, or the highest of more, from its only
 floating-point output. A regression has no label, and its only output of one floating-point number a
-row is the score. Where a custom bundle has several such outputs, the one with the name that
-Regnant's trainer uses counts, and otherwise none: what is not told apart is not guessed.
+row is the score. Any other task has neither. Where a custom bundle has several such outputs, the
+one with the name that Regnant's trainer uses counts, and otherwise none: what is not told apart is
+not guessed.
 
 This is on the path of every request: `item` makes one Python value without a numpy scalar between,
 and keeps no array alive.
@@ -68,6 +69,8 @@ class Scoring:
 
 def scoring_of(task: Task, outputs: Mapping[str, TensorSpec]) -> Scoring:
     """Find the label and the score among the signed outputs."""
+    if task == "Other":
+        return Scoring()
     if task == "Regression":
         return Scoring(score=_only(outputs, PREDICTION, lambda spec: _width(spec) == 1))
     label = _only(outputs, LABEL, _is_label)

@@ -81,9 +81,9 @@ class Table:
         """Write one row of tensors as an instance."""
         instance = {}
         for place in self._places:
-            value = (
-                inputs[place.spec.name][row].reshape(-1)[place.index : place.index + 1].tolist()[0]
-            )
+            # A row of its own, as a single text of numpy's is no array.
+            values = inputs[place.spec.name][row : row + 1].reshape(-1)
+            value = values[place.index : place.index + 1].tolist()[0]
             is_missing = isinstance(value, float) and math.isnan(value)
             instance[place.name] = None if is_missing else value
         return instance

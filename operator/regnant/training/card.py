@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+from regnant.artifacts.card import interface_section, request_section
 from regnant.artifacts.signature import Signature
 from regnant.training.metrics import Metric
 from regnant.training.result import ParityReport
 
-COLUMNS_SHOWN: Final = 100
-ROWS_SHOWN: Final = 1
 LIMITS: Final = (
     "It knows what its training rows knew. Values far outside of them, and categories that were "
     "rare or absent, are answered without a warning; the intervals above say how sure the metrics "
@@ -40,9 +39,9 @@ def card_markdown(
         _lineage(signature),
         *[f"- {note}" for note in notes],
         "## What it takes and gives",
-        _interface(signature),
+        interface_section(signature),
         "## How to ask it",
-        _request(signature),
+        request_section(signature),
         "## Limits",
         LIMITS,
     ]
@@ -73,43 +72,6 @@ def _lineage(signature: Signature) -> str:
             text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
             lines.append(f"- {key}: `{text}`")
     return "\n".join(lines)
-
-
-def _interface(signature: Signature) -> str:
-    lines = ["| column | type | tensor | position |", "| --- | --- | --- | --- |"]
-    lines += [
-        f"| {column.name} | {column.type} | {column.tensor} | {column.index} |"
-        for column in signature.columns[:COLUMNS_SHOWN]
-    ]
-    if len(signature.columns) > COLUMNS_SHOWN:
-        lines.append(f"| ... and {len(signature.columns) - COLUMNS_SHOWN} more | | | |")
-    table = "\n".join(lines) if signature.columns else ""
-    inputs = ", ".join(f"`{t.name}` {t.datatype} {list(t.shape)}" for t in signature.inputs[:16])
-    outputs = ", ".join(f"`{t.name}` {t.datatype} {list(t.shape)}" for t in signature.outputs)
-    classes = (
-        f"\n\nClasses, in the order of the probabilities: "
-        f"{', '.join(f'`{label}`' for label in signature.classes)}"
-        if signature.classes
-        else ""
-    )
-    return f"Inputs: {inputs}\n\nOutputs: {outputs}{classes}\n\n{table}".strip()
-
-
-def _request(signature: Signature) -> str:
-    inputs = []
-    for tensor in signature.inputs:
-        width = tensor.shape[-1] if len(tensor.shape) > 1 else 1
-        value: object = "..." if tensor.datatype == "BYTES" else 0.0
-        shape = [ROWS_SHOWN, width] if len(tensor.shape) > 1 else [ROWS_SHOWN]
-        data = [value] * max(1, width)
-        inputs.append(
-            {"name": tensor.name, "datatype": tensor.datatype, "shape": shape, "data": data}
-        )
-    body = json.dumps({"inputs": inputs})
-    return (
-        "Open Inference Protocol V2, a missing number as null and a missing category as an empty "
-        f"text:\n\n```\nPOST /v2/models/{signature.model_name}/infer\n\n{body}\n```"
-    )
 
 
 def public_uri(uri: str) -> str:
