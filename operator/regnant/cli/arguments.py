@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, NoReturn
 
+from regnant.bundling.order import Order
+from regnant.cli import ordering
+
 COMMANDS = {
     "status": "Where a service is, as a tree; without NAME, all services of the namespace",
     "explain": "Why this version serves, why not that one, and what you can do now, in words",
@@ -29,9 +32,10 @@ READING = ("status", "explain", "history")
 EXIT_CODES = """\
 exit codes:
   0    done
-  1    refused: by the operator, or because the service is not in that state
+  1    refused: by the operator, because the service is not in that state, or because a model does
+       not prove itself
   2    the command line cannot be understood
-  3    not found, forbidden, or the cluster does not answer
+  3    not found, forbidden, or the cluster or the store does not answer
   4    asked, and not answered within --timeout
 """
 
@@ -66,6 +70,8 @@ class Options:
     timeout: timedelta = timedelta(minutes=1)
     dry_run: bool = False
     force: bool = False
+    order: Order | None = None
+    """What `bundle` is to make."""
 
 
 def parse(program: str, words: Sequence[str]) -> Options:
@@ -79,6 +85,9 @@ def parse(program: str, words: Sequence[str]) -> Options:
         subparser.error(f"unrecognized arguments: {' '.join(unknown)}")
     # Options may stand between the words, which argparse hands back as left over.
     rest: list[str] = [*found.pop("words"), *scattered]
+    if given.command == ordering.COMMAND:
+        order = ordering.order_of(found, rest, subparser.error)
+        return Options(program=program, command=ordering.COMMAND, order=order)
     name, following = _service_name(rest, subparser.error)
     version: str | None = found.pop("to", None)
     if given.command == "retry":
@@ -151,6 +160,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         _command(commands, name, summary)
+    ordering.add_bundle(commands, EXIT_CODES)
     return parser
 
 

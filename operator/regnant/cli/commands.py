@@ -20,6 +20,7 @@ from regnant.cli.errors import (
     TimedOutError,
     UnreachableError,
     explained,
+    say,
 )
 from regnant.cli.explanation import explain
 from regnant.cli.services import Services, scope
@@ -193,7 +194,7 @@ def _print(document: documents.Document) -> None:
 
 def failure(error: CommandError, output: str) -> None:
     """Say why a command ended otherwise than well."""
-    sys.stderr.write(f"{' '.join(error.message.split())}\n")
+    say(error)
     if output == "json" and not isinstance(error, TimedOutError):
         _print(documents.Failure(code=error.code, message=error.message))
 

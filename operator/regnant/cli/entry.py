@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from regnant.bundling.order import Order
 from regnant.cli.arguments import Options, parse
 
 _PLUGIN = "kubectl-regnant"
@@ -31,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: Options) -> int:
+    if options.order:
+        return _bundle(options.order)
     try:
         from regnant.cli import commands
         from regnant.cli.errors import CommandError
@@ -45,5 +48,26 @@ def _run(options: Options) -> int:
         sys.stdout.flush()
     except CommandError as error:
         commands.failure(error, options.output)
+        return error.code
+    return code
+
+
+def _bundle(order: Order) -> int:
+    """`bundle` needs other packages than the commands that speak to a cluster."""
+    from regnant.cli.errors import CommandError, say
+
+    try:
+        from regnant.cli import bundling
+    except ModuleNotFoundError as missing:
+        sys.stderr.write(
+            f"{missing.name} is not installed; install regnant with what it makes bundles by: "
+            "pip install 'regnant[bundle]'\n"
+        )
+        return _NOT_INSTALLED
+    try:
+        code = bundling.run(order)
+        sys.stdout.flush()
+    except CommandError as error:
+        say(error)
         return error.code
     return code

@@ -1,7 +1,7 @@
 """What a command can end with other than success.
 
     CommandError
-    ├── RefusedError     1   the operator, or the state of the service, says no
+    ├── RefusedError     1   the operator, the state of the service, or a model's proof says no
     ├── UsageError       2   the command line cannot be understood
     ├── UnreachableError 3   not found, forbidden, or no answer
     └── TimedOutError    4   asked, and not answered in time
@@ -12,6 +12,7 @@ The message is one line for people; the number is the exit code.
 from __future__ import annotations
 
 import re
+import sys
 from typing import ClassVar
 
 from regnant.api.meta import GROUP
@@ -31,7 +32,7 @@ class CommandError(Exception):
 
 
 class RefusedError(CommandError):
-    """The operator, or the state of the service, says no."""
+    """The operator, the state of the service, or a model's proof says no."""
 
     code = 1
 
@@ -52,6 +53,11 @@ class TimedOutError(CommandError):
     """Asked, and not answered in time."""
 
     code = 4
+
+
+def say(error: CommandError) -> None:
+    """Tell people why a command ended otherwise than well, in one line."""
+    sys.stderr.write(f"{' '.join(error.message.split())}\n")
 
 
 _DENIED = re.compile(
