@@ -8,7 +8,7 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from e2e.bench import footprint, serving, training
+from e2e.bench import first_answer, footprint, training
 from e2e.bench.machine import busy, commit, processor
 from e2e.bench.place import place
 from e2e.bench.report import Table, insert, say
@@ -47,7 +47,7 @@ def _measure(installation: Installation, asked: argparse.Namespace) -> list[Tabl
         trainings = training.measure(here, asked.repetitions, until)
         say("A first answer, in turns")
         until = time.monotonic() + TURNS_SECONDS
-        answers = serving.measure(here, asked.repetitions, until, training.line(1))
+        answers = first_answer.measure(here, asked.repetitions, until, training.line(1))
         say(f"{asked.services} settled services")
         settled = footprint.measure_settled(here, training.line(1), asked.services, asked.seconds)
     return [

@@ -91,12 +91,16 @@ class Load:
 async def in_turns(loads: Mapping[str, Load], rounds: int, requests: int) -> dict[str, list[Turn]]:
     """Give each target one turn a round, and let another one begin each round."""
     turns: dict[str, list[Turn]] = {name: [] for name in loads}
-    names = list(loads)
+    for name in order(list(loads), rounds):
+        turns[name].append(await loads[name].turn(requests))
+    return turns
+
+
+def order(names: Sequence[str], rounds: int) -> Iterator[str]:
+    """Everyone once a round, and another one begins each round."""
     for number in range(rounds):
         first = number % len(names)
-        for name in names[first:] + names[:first]:
-            turns[name].append(await loads[name].turn(requests))
-    return turns
+        yield from (*names[first:], *names[:first])
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:

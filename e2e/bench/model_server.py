@@ -29,21 +29,10 @@ def model_server(
     bundle: Written, core: int, module: str = "regnant.serving", **environment: str
 ) -> Iterator[Target]:
     """Start a server, and stop it at the end."""
-    given = {
-        "REGNANT_BUNDLE_DIR": str(bundle.directory),
-        "REGNANT_BUNDLE_DIGEST": bundle.digest,
-        "REGNANT_MODEL_NAME": MODEL_NAME,
-        "REGNANT_MODEL_VERSION": str(VERSION),
-        "REGNANT_HOST": LOOPBACK,
-        "REGNANT_PORT": "0",
-        "REGNANT_DRAIN_SECONDS": "0",
-        "REGNANT_THREADS": "1",
-        **environment,
-    }
     with on_core(core):
         process = subprocess.Popen(
             [sys.executable, "-m", module],
-            env={**os.environ, **given},
+            env={**os.environ, **settings(bundle), **environment},
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -52,6 +41,20 @@ def model_server(
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate()
+
+
+def settings(bundle: Written, port: int = 0) -> dict[str, str]:
+    """What its environment says; everything else is left as it comes."""
+    return {
+        "REGNANT_BUNDLE_DIR": str(bundle.directory),
+        "REGNANT_BUNDLE_DIGEST": bundle.digest,
+        "REGNANT_MODEL_NAME": MODEL_NAME,
+        "REGNANT_MODEL_VERSION": str(VERSION),
+        "REGNANT_HOST": LOOPBACK,
+        "REGNANT_PORT": str(port),
+        "REGNANT_DRAIN_SECONDS": "0",
+        "REGNANT_THREADS": "1",
+    }
 
 
 def requests(*, with_ids: bool) -> list[bytes]:

@@ -78,6 +78,11 @@ def verdict(value: float, limit: float) -> str:
     return "met" if value <= limit else "missed"
 
 
+def reached(value: float, least: float) -> str:
+    """The same for a goal from below."""
+    return "met" if value >= least else "missed"
+
+
 def insert(page: Path, measured: str, begin: str = BEGIN, end: str = END) -> None:
     """Put new figures where the old ones stand, between two markers."""
     before, _, rest = page.read_text(encoding="utf-8").partition(begin)

@@ -33,6 +33,8 @@ class Family:
     """Name of the program -> its package."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """What the linker writes into the programs, such as their version."""
+    modules: Path = GO_MODULES
+    """The folder that the module lies in."""
 
 
 def kubernetes(version: str) -> Family:
@@ -84,7 +86,7 @@ def families(settings: Settings) -> tuple[Family, ...]:
 
 def build(settings: Settings, family: Family) -> Path:
     """The folder with the family's programs, built when the cache does not have it."""
-    source = GO_MODULES / family.module
+    source = family.modules / family.module
     flags = _flags(family)
     key = content_key(
         [

@@ -10,8 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from e2e.bench.rollout import cutoffs
-from e2e.bench.rollout.drawing import (
+from e2e.bench.drawing import (
     DARK,
     FIRST,
     LEFT,
@@ -22,6 +21,7 @@ from e2e.bench.rollout.drawing import (
     sheet,
     text,
 )
+from e2e.bench.rollout import cutoffs
 from e2e.bench.rollout.recorder import Note
 from e2e.bench.rollout.requests import Request, quantile
 from e2e.bench.rollout.stories import Story

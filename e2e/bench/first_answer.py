@@ -41,7 +41,7 @@ def measure(place: Place, repetitions: int, until: float, model: str) -> Table:
         for label, run in turns[first:] + turns[:first]:
             seconds = run()
             times[label].append(seconds)
-            print(f"   serving {number}, {label}: {seconds:.2f} s", flush=True)
+            print(f"   answer {number}, {label}: {seconds:.2f} s", flush=True)
     return _table(*(Sample.of(times[label]) for label, _ in turns))
 
 

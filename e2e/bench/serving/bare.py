@@ -1,0 +1,37 @@
+"""ONNX Runtime and nothing else: how many runs a second one thread makes of the same rows.
+
+`python -m e2e.bench.serving.bare MODEL ROWS SECONDS`; the rows are a file of numpy's.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+
+from e2e.bench.serving.peers.onnx_session import INPUT, LABEL, PROBABILITIES, open_session
+
+_UNLOOKED = 20
+"""The clock is read after so many runs."""
+
+
+def main(model: str, file: str, seconds: float) -> None:
+    """Run for a tenth of the time, then for the time, and print the runs a second."""
+    session = open_session(model)
+    given = {INPUT: np.load(file)}
+    outputs = [LABEL, PROBABILITIES]
+    rate = 0.0
+    for span in (seconds / 10, seconds):
+        began, runs, took = time.perf_counter(), 0, 0.0
+        while took < span:
+            for _ in range(_UNLOOKED):
+                session.run(outputs, given)
+            runs += _UNLOOKED
+            took = time.perf_counter() - began
+        rate = runs / took
+    print(rate)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], float(sys.argv[3]))

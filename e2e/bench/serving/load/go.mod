@@ -1,0 +1,3 @@
+module regnant.dev/e2e/load
+
+go 1.26.0
