@@ -27,7 +27,7 @@ END = "<!-- measured: end of the model servers -->"
 def main() -> int:
     """Measure on this machine, which should do nothing else."""
     given = _arguments()
-    peers = [name for name in given.peers.split(",") if name]
+    peers = given.peers
     asked = Asked(given.seconds, given.repetitions, servers_of(peers))
     say("Building what is measured")
     environments.build_all(peers)
@@ -39,7 +39,7 @@ def main() -> int:
     load.append(os.getloadavg()[0])
     command = (
         f"python -m e2e.bench.serving --seconds={asked.seconds:g} "
-        f"--repetitions={asked.repetitions} --peers={given.peers}"
+        f"--repetitions={asked.repetitions} --peers={','.join(peers)}"
     )
     head = f"{circumstances(command, load)}\n\n{environments.releases(peers)}"
     picture_of_it = f"![{ALTERNATIVE}](pictures/{PICTURE.name})"
@@ -73,12 +73,20 @@ def _measure(bench: Bench, directory: Path) -> tuple[list[Table], str]:
     return made, picture.draw(one.many, json, one.steady, footprints)
 
 
+def _peers(words: str) -> list[str]:
+    chosen = [name for name in words.split(",") if name]
+    unknown = [name for name in chosen if name not in PEERS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no peer is called {unknown[0]}; known are {list(PEERS)}")
+    return chosen
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m e2e.bench.serving", description=__doc__)
     add = parser.add_argument
     add("--seconds", type=float, default=2.0, help="how long a turn is")
     add("--repetitions", type=int, default=5, help="how many turns each gets")
-    add("--peers", default=",".join(PEERS), help="who is measured beside nginx, by commas")
+    add("--peers", type=_peers, default=list(PEERS), help="who is measured beside nginx, by commas")
     add("--write", action="store_true", help="put the tables and the picture into docs")
     return parser.parse_args()
 

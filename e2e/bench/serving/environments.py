@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 LOCKED = HERE / "peers"
 _NGINX = Path("usr/sbin/nginx")
 _LOAD = "load"
+_RUNTIME = "onnxruntime"
 
 
 def python_environment(name: str) -> Path:
@@ -33,49 +34,37 @@ def python_environment(name: str) -> Path:
     key = content_key([sys.version, locked.read_bytes()])
 
     def fill(folder: Path) -> None:
+        uv, python = _uv(settings), folder / "bin" / "python"
+        made = ("venv", "--relocatable", "--clear", "--python", sys.executable, folder)
+        # Installing compiles nothing by itself, and then every first start would.
+        filled = ("pip", "sync", "--compile-bytecode", "--python", python, locked)
         with long_step(f"building {name}'s environment", f"{name}'s environment is built"):
-            uv = _uv(settings)
-            run(
-                [
-                    uv,
-                    "venv",
-                    "--quiet",
-                    "--relocatable",
-                    "--clear",
-                    "--python",
-                    sys.executable,
-                    folder,
-                ]
-            )
-            run(
-                [
-                    uv,
-                    "pip",
-                    "sync",
-                    "--quiet",
-                    "--compile-bytecode",
-                    "--python",
-                    folder / "bin/python",
-                    locked,
-                ]
-            )
+            run([uv, "--quiet", *made])
+            run([uv, "--quiet", *filled])
 
     root.mkdir(parents=True, exist_ok=True)
     return cached_folder(root, name, key, fill)
 
 
 def build_all(peers: Iterable[str]) -> None:
-    """Have everything before anything is timed."""
+    """Have everything before anything is timed, with the same runtime everywhere."""
     load()
     nginx()
+    ours = metadata.version(_RUNTIME)
     for peer in peers:
+        its = _pinned(peer)[_RUNTIME]
+        if its != ours:
+            raise RuntimeError(
+                f"{LOCKED}/{peer}.txt has {_RUNTIME} {its}, Regnant has {ours}: write that into "
+                f"{peer}.in, and compile it again as its first line says"
+            )
         python_environment(peer)
 
 
 def releases(peers: Iterable[str]) -> str:
     """What was measured, by the locked files and by those who say it themselves."""
     found = [f"{peer} {_pinned(peer)[peer]}" for peer in peers]
-    same = f"onnxruntime {metadata.version('onnxruntime')} in all of them"
+    same = f"{_RUNTIME} {metadata.version(_RUNTIME)} in all of them"
     said = subprocess.run([nginx(), "-v"], capture_output=True, text=True, check=True).stderr
     own = f"nginx {said.rpartition('/')[2].strip()}, Python {platform.python_version()}"
     return f"Beside Regnant {metadata.version('regnant')}: {', '.join([*found, own])}; {same}."

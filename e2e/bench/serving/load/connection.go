@@ -29,6 +29,24 @@ type connection struct {
 	filled int
 }
 
+func dial(port int) (*connection, error) {
+	descriptor, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	address := &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}
+	if err := syscall.Connect(descriptor, address); err != nil {
+		return nil, os.NewSyscallError("connect", err)
+	}
+	if err := syscall.SetsockoptInt(descriptor, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1); err != nil {
+		return nil, err
+	}
+	if err := syscall.SetNonblock(descriptor, true); err != nil {
+		return nil, err
+	}
+	return &connection{descriptor: descriptor, buffer: make([]byte, 64*1024)}, nil
+}
+
 func (c *connection) ask(request []byte, due time.Duration) error {
 	c.due, c.waits, c.unsent, c.filled = due, true, request, 0
 	return c.flush()

@@ -14,7 +14,6 @@ import (
 	"flag"
 	"fmt"
 	"math"
-	"net"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -238,30 +237,6 @@ func quantile(ordered []time.Duration, share float64) float64 {
 func microseconds(took time.Duration) float64 {
 	return float64(took.Nanoseconds()) / 1e3
 }
-
-func dial(port int) (*connection, error) {
-	made, err := net.DialTCP("tcp4", nil, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-	if err != nil {
-		return nil, err
-	}
-	// The file is a copy of the descriptor, which Go's own poller does not look at.
-	file, err := made.File()
-	if err != nil {
-		return nil, err
-	}
-	files = append(files, file)
-	if err := made.Close(); err != nil {
-		return nil, err
-	}
-	descriptor := int(file.Fd())
-	if err := syscall.SetNonblock(descriptor, true); err != nil {
-		return nil, err
-	}
-	return &connection{descriptor: descriptor, buffer: make([]byte, 64*1024)}, nil
-}
-
-// files keeps the descriptors from being closed when a file is collected.
-var files []*os.File
 
 func fail(err error) {
 	fmt.Fprintln(os.Stderr, "load:", err)
