@@ -40,7 +40,7 @@ class Sample:
         """The median and the spread, as two cells of a table."""
         low, high = min(self.values), max(self.values)
         tail = f" {unit}" if unit else ""
-        return [f"{self.median:.{digits}f}{tail}", f"{low:.{digits}f} to {high:.{digits}f}"]
+        return [f"{self.median:,.{digits}f}{tail}", f"{low:,.{digits}f} to {high:,.{digits}f}"]
 
 
 @dataclass(frozen=True)

@@ -80,5 +80,5 @@ class Generator:
         np.save(file, rows)
         with on_core(self.servers_core):
             words = [sys.executable, "-m", "e2e.bench.serving.bare"]
-            said = run([*words, model.file, file, str(seconds)])
-        return Turn(float(said), cpu=1e6 / float(said))
+            found = json.loads(run([*words, model.file, file, str(seconds)]))
+        return Turn(found["perSecond"], cpu=found["cpu"])

@@ -117,7 +117,8 @@ def _throughput(name: str, turns: Turns, goals: Mapping[str, float]) -> list[str
     found = every[name]
     p99 = f"{_median(found, _p99) / 1e3:.1f} ms" if found[0].p99 else ""
     cpu = f"{_median(found, _cpu):,.0f} us" if found[0].cpu else ""
-    cells = [name, *_rates(found), p99, cpu]
+    rates = Sample.of(one.per_second for one in found)
+    cells = [name, *rates.cells(0), p99, cpu]
     if name == REGNANT:
         return [*cells, "", "", ""]
     ratio = _paired(every[REGNANT], found, lambda ours, peer: ours.per_second / peer.per_second)
@@ -167,12 +168,6 @@ def _footprint(name: str, found: Footprint, idle: float) -> list[str]:
         f"{idle:.2%}",
         goal,
     ]
-
-
-def _rates(found: Sequence[Turn]) -> list[str]:
-    rates = Sample.of(one.per_second for one in found)
-    low, high = min(rates.values), max(rates.values)
-    return [f"{rates.median:,.0f}", f"{low:,.0f} to {high:,.0f}"]
 
 
 def _paired(
