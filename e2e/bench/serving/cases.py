@@ -143,7 +143,8 @@ class Bench:
         turns: dict[str, list[Turn]] = {name: [] for name in names}
         for name in order(names, self.asked.repetitions):
             if name == BARE:
-                turn = self.generator.bare(model, model.rows[:rows], self.asked.seconds)
+                given = list(wire.batches(model.rows, rows, _DIFFERENT_BATCHES))
+                turn = self.generator.bare(model, given, self.asked.seconds)
             else:
                 turn = self.generator.ask(servers[name], files[name], way, self.asked.seconds)
             turns[name].append(turn)

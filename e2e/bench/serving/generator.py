@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,10 +75,10 @@ class Generator:
             found["unanswered"],
         )
 
-    def bare(self, model: Model, rows: Rows, seconds: float) -> Turn:
+    def bare(self, model: Model, batches: Sequence[Rows], seconds: float) -> Turn:
         """ONNX Runtime alone, where the servers are."""
-        file = self.directory / "rows.npy"
-        np.save(file, rows)
+        file = self.directory / "batches.npy"
+        np.save(file, np.stack(batches))
         with on_core(self.servers_core):
             words = [sys.executable, "-m", "e2e.bench.serving.bare"]
             found = json.loads(run([*words, model.file, file, str(seconds)]))

@@ -47,6 +47,12 @@ class Answer:
         )
 
 
+def batches(rows: Rows, each: int, different: int) -> Iterator[Rows]:
+    """Many batches, each of so many rows that follow one another, and the first after the last."""
+    for number in range(different):
+        yield rows[(np.arange(each) + number * each) % len(rows)]
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How rows are asked, and how the answer is read."""
@@ -70,10 +76,9 @@ class Dialect:
         return "\r\n".join([*lines, "", ""]).encode() + body
 
     def requests(self, rows: Rows, each: int, different: int) -> Iterator[bytes]:
-        """Many requests, each of so many rows that follow one another."""
-        for number in range(different):
-            chosen = (np.arange(each) + number * each) % len(rows)
-            yield self.request(rows[chosen], number)
+        """Many requests, each of so many rows."""
+        for number, asked in enumerate(batches(rows, each, different)):
+            yield self.request(asked, number)
 
     def answer(self, port: int, rows: Rows) -> Answer:
         """Ask once."""
