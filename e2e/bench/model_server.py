@@ -44,7 +44,7 @@ def model_server(
 
 
 def settings(bundle: Written, port: int = 0) -> dict[str, str]:
-    """What its environment says; everything else is left as it comes."""
+    """What its environment says, as in a pod; everything else is left as it comes."""
     return {
         "REGNANT_BUNDLE_DIR": str(bundle.directory),
         "REGNANT_BUNDLE_DIGEST": bundle.digest,
@@ -52,6 +52,7 @@ def settings(bundle: Written, port: int = 0) -> dict[str, str]:
         "REGNANT_MODEL_VERSION": str(VERSION),
         "REGNANT_HOST": LOOPBACK,
         "REGNANT_PORT": str(port),
+        "REGNANT_METRICS_PORT": "0",
         "REGNANT_DRAIN_SECONDS": "0",
         "REGNANT_THREADS": "1",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from e2e.bench.report import Sample, Table, reached, verdict
@@ -121,7 +122,7 @@ def _throughput(name: str, turns: Turns, goals: Mapping[str, float]) -> list[str
     cells = [name, *rates.cells(0), p99, cpu]
     if name == REGNANT:
         return [*cells, "", "", ""]
-    ratio = _paired(every[REGNANT], found, lambda ours, peer: ours.per_second / peer.per_second)
+    ratio = _paired(every[REGNANT], found, _times)
     goal = goals.get(name)
     words = "" if goal is None else f"at least {goal:g}: {reached(ratio.median, goal)}"
     return [*cells, *ratio.cells(2 if ratio.median < 10 else 1), words]
@@ -175,6 +176,11 @@ def _paired(
 ) -> Sample:
     """One comparison a round."""
     return Sample.of(compare(one, other) for one, other in zip(ours, theirs, strict=True))
+
+
+def _times(one: Turn, other: Turn) -> float:
+    """How often as many requests; short turns may end before a slow server's first answer."""
+    return one.per_second / other.per_second if other.per_second else math.inf
 
 
 def _median(found: Sequence[Turn], of: Callable[[Turn], float]) -> float:
