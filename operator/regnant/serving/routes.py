@@ -96,7 +96,10 @@ class Routes(Paths):
         """The paths of protocol V1."""
         table = self._table
         predict = partial(self._inferring.answer, table) if table else _refuse_rows
-        paths = {"/v1/models": Route(READ, _always(orjson.dumps({"models": [model]})))}
+        paths = {
+            "/": Route(READ, _always(b'{"status":"alive"}')),
+            "/v1/models": Route(READ, _always(orjson.dumps({"models": [model]}))),
+        }
         for name in (model, f"{model}/versions/{self.identity.version}"):
             paths[f"/v1/models/{name}"] = Route(READ, self._ready({"name": model}))
             paths[f"/v1/models/{name}:predict"] = Route(WRITE, predict, is_inference=True)

@@ -42,7 +42,7 @@ async def test_without_a_champion_users_are_told_so(tmp_path: Path, old: Server)
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
+        "/alive",
         "/v2x",
         "/v1x",
         "/v12/models",
@@ -65,7 +65,7 @@ async def test_users_reach_the_protocol_and_nothing_else(
     assert (inside.status_code, old.answered) == (404, 0)
 
 
-@pytest.mark.parametrize("path", ["/v2", "/v2/models/churn", "/v1/models/churn:predict?x=/v3"])
+@pytest.mark.parametrize("path", ["/", "/v2", "/v2/models/churn", "/v1/models/churn:predict?x=/v3"])
 async def test_users_reach_both_versions_of_the_protocol(
     tmp_path: Path, old: Server, path: str
 ) -> None:

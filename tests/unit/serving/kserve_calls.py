@@ -43,6 +43,7 @@ async def hear(url: str, with_columns: str, datatypes: list[str]) -> dict[str, A
         except HTTPStatusError as refused:
             heard["refused"] = {"status": refused.response.status_code, "message": str(refused)}
     async with InferenceRESTClient(RESTConfig(protocol="v1", retries=0)) as client:
+        heard["v1 live"] = await client.is_server_live(with_columns)
         heard["v1 model ready"] = await client.is_model_ready(with_columns, MODEL)
         heard["v1"] = await client.infer(with_columns, {"instances": [ANN]}, model_name=MODEL)
     return heard

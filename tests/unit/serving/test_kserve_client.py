@@ -67,6 +67,7 @@ def test_a_refusal_is_its_exception_with_the_reason(heard: dict[str, Any]) -> No
 
 
 def test_rows_by_name_in_the_first_version_of_the_protocol(heard: dict[str, Any]) -> None:
+    assert heard["v1 live"] is True
     assert heard["v1 model ready"] is True
     customer = {"label": "pro", "probabilities": {"no": 40.5, "yes": 1}}
     assert heard["v1"] == {"predictions": [customer]}

@@ -167,7 +167,7 @@ def test_no_bytes_make_the_server_fail(doubling: RunningServer, body: bytes) -> 
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ("/", "there is nothing at '/'; start at /v2"),
+        ("/v3", "there is nothing at '/v3'; start at /v2"),
         ("/v2/models/other", "model 'other' is not served here; 'churn' is"),
         ("/v2/models/other/infer", "model 'other' is not served here"),
         ("/v2/models/churn/versions/4", "version '4' of model 'churn' is not served here; '3' is"),

@@ -46,6 +46,8 @@ DRAIN_FILTER = "regnant.drain"
 DELAY_FILTER = "regnant.delay"
 TRY_FILTER = "regnant.try"
 WHOLE_FILTER = "regnant.whole-requests"
+_PROTOCOL = "/|/v[12](/.*)?"
+"""What users reach; the bare root is where clients of V1 ask whether a server is alive."""
 _ADMIN_PAGES = {
     "/envoy/stats/prometheus": "/stats/prometheus",
     "/envoy/config_dump": "/config_dump",
@@ -107,7 +109,7 @@ def _operator_routes(routing: Routing, place: Place) -> list[dict[str, Any]]:
 
 def _answer_users(routing: Routing) -> list[dict[str, Any]]:
     """One route; two where some users are yet to get their cookie."""
-    match = {"safe_regex": {"regex": "/v[12](/.*)?"}}
+    match = {"safe_regex": {"regex": _PROTOCOL}}
     shares = _shares(routing)
     if not shares:
         message = f"no version of model {routing.model} serves yet"
