@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     Respond = Callable[["Response"], None]
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}".encode() for status in HTTPStatus}
+_LENGTH_DIGITS = 19
+"""As many as a number of 63 bits has: no body is longer."""
 
 KEPT_HEADERS = {
     b"host": "host",
@@ -80,10 +82,10 @@ class Request:
         announced = self.announced_json_length
         if not announced:
             return None
-        if not announced.isdigit():
+        if not announced.isdigit() or len(announced) > _LENGTH_DIGITS:
             raise bad_request(
-                f"Inference-Header-Content-Length: {announced.decode('latin-1')!r} is not a number "
-                "of bytes"
+                f"Inference-Header-Content-Length: {announced[:60].decode('latin-1')!r} is not a "
+                "number of bytes"
             )
         return int(announced)
 

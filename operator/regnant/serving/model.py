@@ -88,10 +88,19 @@ class Model:
         return np.zeros(shape if 0 in shape else (0, *shape[1:]), spec.datatype.numpy)
 
 
+class _Node(NamedTuple):
+    """An input or output of a graph, as ONNX Runtime tells it."""
+
+    type: str
+    shape: list[int | str | None]
+
+
 class Graph(NamedTuple):
     """A graph in its session, before anybody asked whether it is what was signed."""
 
     session: Any
+    inputs: dict[str, _Node]
+    outputs: dict[str, _Node]
     has_loops: bool
 
     def signed_as(self, interface: Interface) -> Model:
@@ -106,9 +115,10 @@ def open_graph(path: Path, threads: int) -> Graph:
         session = ort.InferenceSession(
             str(path), _options(threads), providers=["CPUExecutionProvider"]
         )
+        taken, given = _nodes(session.get_inputs()), _nodes(session.get_outputs())
     except Exception as error:  # ONNX Runtime has no root of its exceptions
         raise ModelLoadFailed(f"model.onnx: {error}; export the model again") from error
-    return Graph(session, _LOOP in operators)
+    return Graph(session, taken, given, _LOOP in operators)
 
 
 def load_model(path: Path, signature: Signature, threads: int) -> Model:
@@ -116,8 +126,8 @@ def load_model(path: Path, signature: Signature, threads: int) -> Model:
     graph = open_graph(path, threads)
     return graph.signed_as(
         Interface(
-            _specs(signature.inputs, graph.session.get_inputs(), "inputs"),
-            _specs(signature.outputs, graph.session.get_outputs(), "outputs"),
+            _specs(signature.inputs, graph.inputs, "inputs"),
+            _specs(signature.outputs, graph.outputs, "outputs"),
         )
     )
 
@@ -143,9 +153,14 @@ def _options(threads: int) -> Any:
     return options
 
 
-def _specs(signed: Iterable[Tensor], nodes: Iterable[Any], field: str) -> dict[str, TensorSpec]:
+def _nodes(nodes: Iterable[Any]) -> dict[str, _Node]:
+    return {node.name: _Node(node.type, node.shape) for node in nodes}
+
+
+def _specs(
+    signed: Iterable[Tensor], graph: Mapping[str, _Node], field: str
+) -> dict[str, TensorSpec]:
     """Return the signed tensors, each of which the graph must have just so."""
-    graph = {node.name: node for node in nodes}
     specs = {}
     for tensor in signed:
         if tensor.name not in graph:
@@ -159,7 +174,7 @@ def _specs(signed: Iterable[Tensor], nodes: Iterable[Any], field: str) -> dict[s
     return specs
 
 
-def _compare(spec: TensorSpec, node: Any, field: str) -> None:
+def _compare(spec: TensorSpec, node: _Node, field: str) -> None:
     if node.type not in BY_ONNX:
         raise _unlike(field, spec.name, f"the graph has a {node.type}, which is no tensor to serve")
     if BY_ONNX[node.type] is not spec.datatype:

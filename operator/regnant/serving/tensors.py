@@ -32,6 +32,8 @@ REFUSED_PARAMETERS = {
 _SIZES = frozenset({int})
 _SMALL_FLOATS = frozenset("ef")
 """Floating-point types that a number of JSON may be too large for."""
+_LARGEST_EMPTY = 2**40
+"""What numpy takes of a shape whose elements are none; any other shape's must all be sent."""
 
 
 def decode_tensors(
@@ -143,6 +145,10 @@ def _decode_shape(shape: Any, spec: TensorSpec) -> tuple[int, ...]:
         raise bad_request(
             f"{spec.wording}: shape: {clipped(str(shape))} does not fit; "
             f"expected {list(spec.shape)}"
+        )
+    if 0 in sizes and prod(size or 1 for size in sizes) > _LARGEST_EMPTY:
+        raise bad_request(
+            f"{spec.wording}: shape: {clipped(str(shape))} is too large, though it is of nothing"
         )
     return sizes
 

@@ -21,7 +21,10 @@ def listed(specs: Iterable[TensorSpec]) -> str:
 
 def shown(value: Any) -> str:
     """Show a value as JSON does, so that the client recognises it."""
-    return clipped(orjson.dumps(value).decode())
+    try:
+        return clipped(orjson.dumps(value).decode())
+    except orjson.JSONEncodeError:  # it reads what is nested four times as deep as what it writes
+        return "what is nested so deep"
 
 
 def clipped(text: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.unit.serving.bundles import MODEL_NAME
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.unit.serving.bundles import Written
+
+_PSS = re.compile(r"^Pss: +(\d+) kB$", re.MULTILINE)
 
 
 @contextmanager
@@ -55,3 +59,10 @@ def address(process: subprocess.Popen[str], message: str = "ready") -> str:
         if event["message"] == message:
             return f"http://{LOOPBACK}:{event['port']}"
     raise AssertionError(f"the server ended without {message!r}")
+
+
+def proportional_kib(pid: int) -> int:
+    """The memory of a process, of what it shares only its part."""
+    found = _PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_text())
+    assert found
+    return int(found[1])
