@@ -8,6 +8,7 @@ termination message and stays out of the way.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import os
 import signal
@@ -44,6 +45,8 @@ STAGE = "Serving"
 def main() -> int:
     """Serve as the environment says, and return the exit code."""
     log.set_up()
+    # A crash within a library ends in a line on stderr, which becomes the termination message.
+    faulthandler.enable()
     # The first process of a container ignores signals that it has no handler for.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

@@ -9,6 +9,7 @@ is handed out, so that the operator can ask the same questions through the route
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import orjson
 
 from regnant.serving.errors import GoldenMismatch, ModelLoadFailed
 from regnant.serving.messages import RequestRefused
+from regnant.serving.model import Stop
 from regnant.serving.tensors import decode_tensors, encode_tensors
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from regnant.serving.model import Model
 
 SINGLES = 16
+REPLAY_SECONDS = 300.0
+"""Half of what a pod may take to be ready, so that a loop without end is told before."""
 REMEDY = "train and export the model again with the runtime that serves it"
 
 
@@ -114,17 +118,25 @@ def replay(golden: GoldenRows, model: Model) -> None:
 
 def difference(golden: GoldenRows, model: Model) -> str | None:
     """The first answer that is not the golden one, in words; None where there is no such."""
-    different = _compare(golden, model, list(range(golden.count)))
-    if different or not golden.interface.is_batched:
-        return different
-    alone = (_compare(golden.select([row]), model, [row]) for row in golden.evenly_spaced(SINGLES))
-    return next((found for found in alone if found), None)
+    stop = Stop(f"it did not answer them all within {REPLAY_SECONDS:g} s")
+    deadline = Timer(REPLAY_SECONDS, stop.now)
+    deadline.daemon = True
+    deadline.start()
+    try:
+        different = _compare(golden, model, list(range(golden.count)), stop)
+        if different or not golden.interface.is_batched:
+            return different
+        singles = golden.evenly_spaced(SINGLES)
+        alone = (_compare(golden.select([row]), model, [row], stop) for row in singles)
+        return next((found for found in alone if found), None)
+    finally:
+        deadline.cancel()
 
 
-def _compare(golden: GoldenRows, model: Model, rows: list[int]) -> str | None:
+def _compare(golden: GoldenRows, model: Model, rows: list[int], stop: Stop) -> str | None:
     names = tuple(golden.outputs)
     try:
-        answers = model.run(golden.inputs, names)
+        answers = model.run(golden.inputs, names, stop)
     except RequestRefused as refused:
         return f"the model refused its own golden rows: {refused.message}"
     compared = (_compare_tensor(golden, name, answers[name], rows) for name in names)

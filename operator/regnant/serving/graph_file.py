@@ -85,16 +85,21 @@ class _Walk:
 
     def node(self, node: memoryview, depth: int) -> None:
         """Look at a node's operator and into its attributes."""
-        domain, operator = _text(node, _NODE_DOMAIN), _text(node, _NODE_OPERATOR)
-        if domain not in self.domains:
+        domain = operator = b""
+        for number, field in _messages(node):
+            if number == _NODE_OPERATOR:
+                operator = bytes(field)
+            elif number == _NODE_DOMAIN:
+                domain = bytes(field)
+            elif number == _NODE_ATTRIBUTE:
+                self._attribute(field, depth)
+        self.operators.add(_decoded(operator))
+        if _decoded(domain) not in self.domains:
             raise ModelLoadFailed(
-                f"model.onnx: operator {operator!r} is of the custom domain "
-                f"{domain!r}, which needs a library; export the model with ONNX's own operators"
+                f"model.onnx: operator {_decoded(operator)!r} is of the custom domain "
+                f"{_decoded(domain)!r}, which needs a library; "
+                "export the model with ONNX's own operators"
             )
-        self.operators.add(operator)
-        for number, attribute in _messages(node):
-            if number == _NODE_ATTRIBUTE:
-                self._attribute(attribute, depth)
 
     def _attribute(self, attribute: memoryview, depth: int) -> None:
         """Look for tensors and graphs; what else an attribute has says nothing about them."""
@@ -123,11 +128,15 @@ def _check_tensor(tensor: memoryview) -> None:
 
 def _text(message: memoryview, wanted: int) -> str:
     """Return a field of text, or nothing; of several the last one counts."""
-    text = ""
+    text = b""
     for number, field in _messages(message):
         if number == wanted:
-            text = bytes(field).decode(errors="replace")
-    return text
+            text = bytes(field)
+    return _decoded(text)
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode(errors="replace")
 
 
 def _messages(

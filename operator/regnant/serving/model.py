@@ -113,7 +113,11 @@ def open_graph(path: Path, threads: int) -> Graph:
     operators = check_graph_file(_mapped(path))
     try:
         session = ort.InferenceSession(
-            str(path), _options(threads), providers=["CPUExecutionProvider"]
+            str(path),
+            _options(threads),
+            providers=["CPUExecutionProvider"],
+            # Or it says what failed on the standard output, and tries the same again.
+            enable_fallback=0,
         )
         taken, given = _nodes(session.get_inputs()), _nodes(session.get_outputs())
     except Exception as error:  # ONNX Runtime has no root of its exceptions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,16 +15,20 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from regnant.artifacts.signature import Tensor
+from regnant.serving.__main__ import prove
+from regnant.serving.errors import GoldenMismatch
 from tests.unit.serving.bundles import (
     MODEL_NAME,
     Written,
     doubling_bundle,
     graph,
+    looping_bundle,
     signature,
     tensor,
     value_info,
     write_bundle,
 )
+from tests.unit.serving.running_server import settings_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -252,3 +257,38 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
         reason, message = refusal(written, tmp_path, REGNANT_HOST="127.0.0.1", REGNANT_PORT=port)
     assert reason == "PortUnavailable"
     assert f"port {port}" in message
+
+
+def test_golden_rows_that_are_computed_without_end_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = looping_bundle(tmp_path / "good")
+    files = {name: (turns.directory / name).read_bytes() for name in ("model.onnx", "golden.json")}
+    golden = json.loads(files["golden.json"])
+    golden["inputs"][0]["data"] = [10**15]
+    signed = signature(
+        [Tensor(name="turns", datatype="INT64", shape=(-1,))],
+        [Tensor(name="counted", datatype="FP64", shape=(-1,))],
+    )
+    written = write_bundle(tmp_path / "endless", files["model.onnx"], signed, golden)
+    monkeypatch.setattr("regnant.serving.golden.REPLAY_SECONDS", 0.2)
+    with pytest.raises(GoldenMismatch, match=r"did not answer them all within 0\.2 s"):
+        prove(settings_for(written))
+
+
+def test_a_crash_within_the_runtime_leaves_a_line_that_says_so(tmp_path: Path) -> None:
+    """The runtime divides the least number by -1, which the processor refuses."""
+    model = graph(
+        [helper.make_node("Div", ["a", "b"], ["c"])],
+        [value_info("a", "INT64", [None]), value_info("b", "INT64", [None])],
+        [value_info("c", "INT64", [None])],
+    )
+    ends = [Tensor(name=name, datatype="INT64", shape=(-1,)) for name in "abc"]
+    golden = {
+        "inputs": [tensor("a", "INT64", [1], [-(2**63)]), tensor("b", "INT64", [1], [-1])],
+        "outputs": [tensor("c", "INT64", [1], [-(2**63)])],
+    }
+    written = write_bundle(tmp_path / "bundle", model, signature(ends[:2], ends[2:]), golden)
+    ended = start(written, tmp_path / "termination-log")
+    assert ended.returncode == -signal.SIGFPE
+    assert "Fatal Python error: Floating" in ended.stderr

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.unit.serving.binary_client import FORMATS, binary, pack
 from tests.unit.serving.bundles import MODEL_NAME, ONNX_TYPES, tensor
+from tests.unit.serving.fuzzing.documents import STRANGE, changed
 from tests.unit.serving.fuzzing.mutation import NASTY, mutate
 from tests.unit.serving.running_server import INFER
 
@@ -29,30 +29,6 @@ BODY_BYTES = 1024 * 1024
 CORPUS = Path(__file__).parent / "requests"
 PREDICT = f"/v1/models/{MODEL_NAME}:predict"
 _VALUES: dict[str, tuple[Any, Any]] = {"BOOL": (True, False), "BYTES": ("a", "\u00e9")}
-_STRANGE: tuple[Any, ...] = (
-    None,
-    True,
-    -1,
-    0,
-    2**31,
-    2**63,
-    2**64 - 1,
-    1.5,
-    1e308,
-    "",
-    "\u0000",
-    "x" * 300,
-    "BYTES",
-    "FP16",
-    [],
-    {},
-    [[]],
-    [None] * 40,
-    {"binary_data_size": 8},
-    {"binary_data": True},
-    {"binary_data_output": "no"},
-    {"shared_memory_region": "a"},
-)
 _PATHS = (
     "/",
     "//",
@@ -178,7 +154,7 @@ def _with_tail(text: bytes, tail: bytes, announced: object = None) -> bytes:
 
 def _wrong_json(random: Random) -> bytes:
     path, whole = random.choice(((INFER, document), (PREDICT, rows)))
-    return post(path, json.dumps(_changed(whole(), random)).encode())
+    return post(path, json.dumps(changed(whole(), random)).encode())
 
 
 def _wrong_text(random: Random) -> bytes:
@@ -203,7 +179,7 @@ def _wrong_tail(random: Random) -> bytes:
         case 0:
             return _with_tail(text, mutate(tail, random))
         case 1:
-            return _with_tail(json.dumps(_changed(head, random)).encode(), tail)
+            return _with_tail(json.dumps(changed(head, random)).encode(), tail)
         case 2:
             lengths = (
                 0,
@@ -220,7 +196,7 @@ def _wrong_tail(random: Random) -> bytes:
             return _with_tail(text, tail, random.choice(lengths))
         case _:
             chosen = random.choice(head["inputs"])
-            chosen["parameters"]["binary_data_size"] = random.choice((*_STRANGE, 7, 9))
+            chosen["parameters"]["binary_data_size"] = random.choice((*STRANGE, 7, 9))
             chosen["datatype"] = random.choice((chosen["datatype"], *FORMATS))
             return _with_tail(json.dumps(head).encode(), tail)
 
@@ -277,39 +253,6 @@ def _wrong_header(random: Random) -> bytes:
         head = head.replace(b"Content-Length", b"X-Length")
     place = head.index(b"\r\n") + 2
     return head[:place] + line * random.choice((1, 1, 2, 400)) + head[place:] + body
-
-
-def _changed(whole: Any, random: Random) -> Any:
-    """Change one or two values somewhere in a document."""
-    for _ in range(random.choice((1, 1, 2))):
-        places = _places(whole)
-        if not places:
-            break
-        holder, key = random.choice(places)
-        match random.randrange(5):
-            case 0:
-                del holder[key]
-            case 1 if isinstance(holder, list):
-                holder.append(holder[key])
-            case 1:
-                holder[f"{key} "] = holder.pop(key)
-            case 2:
-                holder[key] = [holder[key]]
-            case _:
-                holder[key] = deepcopy(random.choice(_STRANGE))
-    return whole
-
-
-def _places(whole: Any) -> list[tuple[Any, Any]]:
-    """Every value of a document, as what holds it and where there."""
-    keys = (
-        whole if isinstance(whole, dict) else range(len(whole)) if isinstance(whole, list) else ()
-    )
-    found = []
-    for key in keys:
-        found.append((whole, key))
-        found += _places(whole[key])
-    return found
 
 
 _LAYERS: tuple[Callable[[Random], bytes], ...] = (
