@@ -116,13 +116,13 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Parse what arrived; what is found comes back by the methods for the parser."""
         requests = self._requests
-        phase, incoming = requests.phase, requests.incoming
+        phase, incoming, body_bytes = requests.phase, requests.incoming, requests.body_bytes
         if phase is Phase.NOTHING:
             return
         self._answers = 0
         try:
             requests.feed(data)
-            if requests.incoming is incoming and requests.phase is Phase.HEAD:
+            if requests.incoming is incoming and requests.body_bytes == body_bytes:
                 requests.grow_head(len(data))
         except (RequestRefused, httptools.HttpParserError) as error:
             self._refuse_rest(refusal(error))
@@ -131,11 +131,10 @@ class Connection(asyncio.Protocol):
         self._control_reading()
 
     def eof_received(self) -> bool:
-        """The client sends no more; it may still wait for answers."""
-        is_complete = self._requests.phase in (Phase.BETWEEN, Phase.NOTHING)
-        if is_complete and (self._answering or self._waiting):
+        """The client sends no more; it may still wait for answers to what it sent whole."""
+        if self._answering or self._waiting:
             self._last_request = True
-            self._requests.end()
+            self._server.admission.release(self._requests.end())
             return True
         return False
 

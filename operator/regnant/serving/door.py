@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SWEEP_SECONDS = 1.0
 _BACKLOG = 1024
+_TURNS = 3
+"""One accepts, the next one reads what those sent, and one lies between."""
 
 
 class Door:
@@ -46,6 +48,8 @@ class Door:
         """Whether each answer is its connection's last."""
         self.stamp = b""
         self.connections: set[Connection] = set()
+        self._turned_away: set[Connection] = set()
+        """Those one too many that still read why; they take no place from others."""
         self._identity = identity
         self._loop = asyncio.get_running_loop()
         self.clock = self._loop.time
@@ -70,20 +74,26 @@ class Door:
 
     def opened(self, connection: Connection) -> bool:
         """Count a connection; false if it is one too many."""
+        is_served = len(self.connections) - len(self._turned_away) < self.limits.connections
+        if not is_served:
+            self._turned_away.add(connection)
         self.connections.add(connection)
         self._all_closed.clear()
-        return len(self.connections) <= self.limits.connections
+        return is_served
 
     def closed(self, connection: Connection) -> None:
         """Forget a connection."""
         self.connections.discard(connection)
+        self._turned_away.discard(connection)
         if not self.connections:
             self._all_closed.set()
 
     async def shut(self) -> None:
         """Take no new connections, and return when those there are have been answered."""
+        await _read_what_has_come()
         if self._server:
             self._server.close()
+        await _read_what_has_come()
         for connection in list(self.connections):
             connection.close_when_answered()
         await self._all_closed.wait()
@@ -104,3 +114,9 @@ class Door:
         for connection in list(self.connections):
             connection.check_deadline(now)
         self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+
+
+async def _read_what_has_come() -> None:
+    """Accept who waits and read what was sent: the next turns of the loop begin with that."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)

@@ -57,7 +57,7 @@ class RequestParser:
         """How much of the body was read so far."""
         self._head_parsed = 0
         self._head_fed = 0
-        """Bytes of an unfinished head; the parser keeps those of its open line to itself."""
+        """Bytes of unfinished lines; the parser keeps those of the open one to itself."""
 
     def end(self) -> Exchange:
         """Take nothing more; returns what was coming in, as far as it came."""
@@ -66,9 +66,13 @@ class RequestParser:
         return exchange
 
     def grow_head(self, size: int) -> None:
-        """Count what was fed without an end of the head."""
-        self._head_fed += size
-        self._check_head(self._head_fed)
+        """Count what was fed without an end of the head, or of the trailers behind a body.
+
+        Bytes of a body are counted as such, and what frames them is not kept.
+        """
+        if self.phase is not Phase.BETWEEN:
+            self._head_fed += size
+            self._check_head(self._head_fed)
 
     # what httptools calls
 
@@ -77,7 +81,7 @@ class RequestParser:
         if self.phase is Phase.NOTHING:
             raise bad_request("this connection takes no more requests")
         self.phase = Phase.HEAD
-        self._head_parsed = self._head_fed = self.body_bytes = 0
+        self._head_parsed = self._head_fed = 0
 
     def on_url(self, url: bytes) -> None:
         """Collect the target, which may come in parts."""
@@ -127,6 +131,7 @@ class RequestParser:
     def on_body(self, data: bytes) -> None:
         """Keep a part of the body, or throw it away if its request was refused."""
         exchange = self.incoming
+        self._head_fed = 0
         self.body_bytes += len(data)
         self._check_length(self.body_bytes)
         if not exchange.admitted or exchange.refusal:
@@ -145,6 +150,7 @@ class RequestParser:
         """Hand a complete request over."""
         exchange = self.incoming
         exchange.request.completed = time.perf_counter_ns()
+        self.body_bytes = 0
         if exchange.request.content_encoding and exchange.admitted:
             self._inflate(exchange)
         self.incoming = Exchange()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import httpx
@@ -28,10 +28,17 @@ INFER = f"/v2/models/{MODEL_NAME}/infer"
 class RunningServer:
     """A server, a client for it, and raw connections to it."""
 
-    def __init__(self, port: int, client: httpx.Client, listener: Listener) -> None:
+    def __init__(
+        self,
+        port: int,
+        client: httpx.Client,
+        listener: Listener,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         self.port = port
         self.client = client
         self.listener = listener
+        self.loop = loop
 
     def infer(self, document: object, path: str = INFER) -> httpx.Response:
         return self.client.post(path, json=document)
@@ -54,6 +61,7 @@ def settings_for(
     *,
     threads: int = 1,
     finish_seconds: float = 5,
+    drain_seconds: float = 0,
 ) -> Settings:
     return Settings(
         bundle_dir=written.directory,
@@ -62,7 +70,7 @@ def settings_for(
         model_version="3",
         port=0,
         host=LOOPBACK,
-        drain_seconds=0,
+        drain_seconds=drain_seconds,
         finish_seconds=finish_seconds,
         threads=threads,
         limits=limits or Limits(),
@@ -76,8 +84,15 @@ def running_server(
     *,
     threads: int = 1,
     finish_seconds: float = 5,
+    drain_seconds: float = 0,
 ) -> Iterator[RunningServer]:
-    settings = settings_for(written, limits, threads=threads, finish_seconds=finish_seconds)
+    settings = settings_for(
+        written,
+        limits,
+        threads=threads,
+        finish_seconds=finish_seconds,
+        drain_seconds=drain_seconds,
+    )
     opened: list[tuple[int, Listener, asyncio.AbstractEventLoop]] = []
     is_open = threading.Event()
 
@@ -99,9 +114,11 @@ def running_server(
     port, listener, loop = opened[0]
     try:
         with httpx.Client(base_url=f"http://{LOOPBACK}:{port}", trust_env=False) as client:
-            yield RunningServer(port, client, listener)
+            yield RunningServer(port, client, listener, loop)
     finally:
-        loop.call_soon_threadsafe(listener.stop)
+        # A test may have stopped it already, and then its loop is closed.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(listener.stop)
         thread.join(20)
     assert not thread.is_alive()
 

@@ -97,7 +97,8 @@ def _load_in_child(directory: str, digest: str) -> Ended:
         return Ended(signal.Signals(os.WTERMSIG(status)).name, "", "", used.ru_maxrss)
     if not received:
         return Ended(f"exit code {os.WEXITSTATUS(status)}", "", "", used.ru_maxrss)
-    return Ended(*json.loads(received), used.ru_maxrss)
+    how, reason, message = json.loads(received)
+    return Ended(how, reason, message, used.ru_maxrss)
 
 
 def _limited(directory: str, digest: str) -> tuple[str, str, str]:
