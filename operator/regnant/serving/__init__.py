@@ -5,6 +5,7 @@
     model        the ONNX graph and its session        graph_file   what a graph may not contain
     golden       the answers that it must reproduce    proof        all of that, in order
     cpus         how many threads it may use           executor     on the event loop or in a thread
+    runtime      which ONNX Runtime, and which never
     routes       which path means what                 openapi      the same for tools
     inferring    one inference, from request to answer
     codec        requests and answers of V2            tabular      rows by column name, of V1

@@ -32,6 +32,7 @@ from regnant.serving.outcomes import Outcomes, Sample
 from regnant.serving.proof import prove_bundle
 from regnant.serving.reports import Reports
 from regnant.serving.routes import Routes
+from regnant.serving.runtime import check_runtime
 from regnant.serving.scoring import scoring_of
 from regnant.serving.settings import parse_settings
 from regnant.serving.tabular import table_of
@@ -63,6 +64,7 @@ def main() -> int:
 def prove(settings: Settings) -> Routes:
     """Open the bundle, load the model and replay the golden rows; raise if anything differs."""
     started = time.perf_counter()
+    check_runtime()
     threads = settings.threads or usable_cpus()
     proof = prove_bundle(settings.bundle_dir, settings.bundle_digest, threads)
     bundle, model, golden = proof.bundle, proof.model, proof.golden

@@ -6,6 +6,7 @@
         ├── SettingInvalid     an environment variable cannot be used
         ├── ModelLoadFailed    ONNX Runtime refuses the graph, or it is not what was signed
         ├── GoldenMismatch     the graph answers otherwise than where it was trained
+        ├── RuntimeKnownWrong  the ONNX Runtime at hand is known to compute wrongly
         └── PortUnavailable    the port cannot be listened on
 
 All are the input's fault: exit code 64. What is wrong with one request is no failure of the server
@@ -34,6 +35,10 @@ class ModelLoadFailed(ServingFailure):
 
 class GoldenMismatch(ServingFailure):
     """The graph answers otherwise than where it was trained."""
+
+
+class RuntimeKnownWrong(ServingFailure):
+    """The ONNX Runtime at hand is known to compute wrongly."""
 
 
 class PortUnavailable(ServingFailure):

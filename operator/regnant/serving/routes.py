@@ -18,6 +18,7 @@ from regnant.serving.codec import OpenInference
 from regnant.serving.messages import RequestRefused, Response, bad_request
 from regnant.serving.paths import READ, WRITE, Paths, Route, text
 from regnant.serving.query import Whole, parse_query
+from regnant.serving.runtime import this_runtime
 
 if TYPE_CHECKING:
     from regnant.serving.datatypes import Interface, TensorSpec
@@ -124,6 +125,7 @@ class Routes(Paths):
                 "platform": "onnxruntime_onnx",
                 "inputs": [_describe(spec) for spec in interface.inputs.values()],
                 "outputs": [_describe(spec) for spec in interface.outputs.values()],
+                "parameters": this_runtime(),
             }
         )
 
