@@ -2,7 +2,7 @@
 
 The requests are what a server meets: JSON and raw bytes, V1 and V2, with ids of their own, and one
 in five is wrong, each in another way. What a server keeps of them for a while (outcomes, counts)
-is full after the first ten thousand; from then on its memory should stay as it is.
+is full after the first tens of thousands; from then on its memory should stay as it is.
 """
 
 from __future__ import annotations
@@ -140,17 +140,17 @@ _KINDS: Sequence[tuple[Callable[[int], bytes], int]] = (
 
 
 def _table(rows: Sequence[tuple[int, int]], took: float) -> Table:
-    warm = rows[1][1]
+    warm_after, warm = rows[2]
     return Table(
         "A server's memory over many requests",
-        ["requests", "memory (PSS)", f"more than after {rows[1][0]:,}"],
+        ["requests", "memory (PSS)", f"more than after {warm_after:,}"],
         [
             [f"{asked:,}", f"{kib / 1024:.1f} MiB", "" if kib == warm else f"{kib - warm:+,} KiB"]
             for asked, kib in rows
         ],
-        f"{_CONNECTIONS} connections, each with {_PIPELINED} requests at once; of ten requests four "
-        "are JSON, two raw bytes, two rows of V1, and two are refused. In "
-        f"{took:.0f} s.",
+        f"{_CONNECTIONS} connections, each with {_PIPELINED} requests at once; of ten requests "
+        "four are JSON, two raw bytes, two rows of V1, and two are refused. "
+        f"All took {took:.0f} s.",
     )
 
 

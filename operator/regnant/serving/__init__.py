@@ -25,3 +25,9 @@ Of the rest of Regnant only `regnant.artifacts` is imported, and constants of `r
 here opens a connection, and no framework or model class stands between a request's bytes and
 `session.run`.
 """
+
+import os
+
+# ONNX Runtime reports its use to its maker, by a database and over the network, unless it is told
+# not to before it is imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -20,28 +20,11 @@ KNOWN_WRONG: Final = {
     "1.27": "it evaluates binary forests wrongly: 41 % of labels flip",
 }
 """Releases, by their first two numbers, and what is wrong with them."""
-_CHOSEN_BY: Final = [
-    "sse4_1",
-    "avx",
-    "avx2",
-    "fma",
-    "f16c",
-    "avx512f",
-    "avx512bw",
-    "avx512dq",
-    "avx512vl",
-    "avx512_vnni",
-    "avx_vnni",
-    "avx512_bf16",
-    "amx_int8",
-    "amx_bf16",
-    "asimd",
-    "asimdhp",
-    "asimddp",
-    "i8mm",
-    "bf16",
-    "sve",
-]
+_CHOSEN_BY: Final = (
+    *("sse4_1", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl"),
+    *("avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16"),
+    *("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve"),
+)
 """The features by which kernels are chosen, on both kinds of processors, as Linux calls them."""
 _FLAGS = frozenset({"flags", "Features"})
 

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from onnx import helper
 
-from tests.unit.serving.bundles import tensor
-from tests.unit.serving.running_server import INFER
+from regnant.artifacts.signature import Tensor
+from tests.unit.serving.bundles import graph, signature, tensor, value_info, write_bundle
+from tests.unit.serving.running_server import INFER, running_server
 from tests.unit.serving.test_protocol_v2 import all_inputs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.serving.running_server import RunningServer
 
 GOOD = tensor("features", "FP64", [1, 3], [1, 2, 3])
@@ -210,3 +214,25 @@ def test_a_body_that_is_no_plain_json_is_refused(
     answer = doubling.client.post(INFER, content=b"x", headers=headers)
     assert answer.status_code == 415
     assert next(iter(headers)) in answer.json()["error"]
+
+
+@pytest.mark.parametrize("shape", [[0, 2**63], [0, 2**62], [2**64 - 1, 0]])
+def test_a_shape_of_nothing_that_is_too_large_is_refused(tmp_path: Path, shape: list[int]) -> None:
+    """Where both sizes are free, no elements need be sent for a shape that numpy cannot have."""
+    ends = [Tensor(name=name, datatype="FP32", shape=(-1, -1)) for name in "xy"]
+    model = graph(
+        [helper.make_node("Identity", ["x"], ["y"])],
+        [value_info("x", "FP32", [None, None])],
+        [value_info("y", "FP32", [None, None])],
+    )
+    golden = {
+        "inputs": [tensor("x", "FP32", [1, 1], [1])],
+        "outputs": [tensor("y", "FP32", [1, 1], [1])],
+    }
+    written = write_bundle(tmp_path, model, signature(ends[:1], ends[1:]), golden)
+    with running_server(written) as server:
+        answer = server.infer({"inputs": [tensor("x", "FP32", shape, [])]})
+        empty = server.infer({"inputs": [tensor("x", "FP32", [0, 7], [])]})
+    assert answer.status_code == 400
+    assert "is too large, though it is of nothing" in answer.json()["error"]
+    assert empty.status_code == 200
