@@ -183,4 +183,6 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
 
 
 def _malformed() -> ModelLoadFailed:
-    return ModelLoadFailed("model.onnx: this is no ONNX file, or a broken one; export it again")
+    return ModelLoadFailed(
+        "model.onnx: this is no ONNX file, or a broken one; export the model again"
+    )
