@@ -155,7 +155,7 @@ def test_a_body_beyond_the_limit_is_refused_and_harms_nobody(world: World) -> No
         "/v2/models/other",
         "/v2/models/line/versions/2",
         "/v2/nothing",
-        "/",
+        "/v3",
         "/regnant/v1/golden",
         "/regnant/v1/drain",
         "/envoy/config_dump",

@@ -53,6 +53,7 @@ class Executor:
         self._cost = cost
         self._limits = limits
         self._merges = merges and not model.has_loops
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._arriving: list[Job] = []
         self._queue: list[Job] = []
         """Those that no thread was free for, in the order in which they came."""
@@ -62,7 +63,8 @@ class Executor:
 
     def submit(self, request: InferRequest, done: Callable[[Outcome], None]) -> None:
         """Have a request computed and pass on its outputs, or what it raised, on the event loop."""
-        loop = asyncio.get_running_loop()
+        # Looked up once: the interpreter asks the kernel for the process's id each time.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         if not self._arriving:
             loop.call_soon(self._end_turn)
         self._arriving.append(Job(request, done, loop.time()))
