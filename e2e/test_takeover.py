@@ -61,7 +61,11 @@ def test_a_newer_version_takes_over_and_no_request_fails(world: World) -> None:
         assert status["phase"] == "Watching"
         assert status["previous"]["version"] == 1
         assert "InferenceService line (Previous)" in _eventually(world, 1)
-        # Both run, and a user cannot choose between them.
+        # Both run, every router gives all to one, and a user cannot choose between them.
+        service.wait_until(
+            "every router was seen to give version 2 all of the traffic",
+            lambda status: [share["version"] for share in status["traffic"]] == [2],
+        )
         chosen = world.asker.infer(service.url, request(), x_regnant_verify_version="1")
         assert (chosen.status, chosen.version) == (200, "2")
         during = service.deployments()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from regnant.manifests.router_config import router_files
 from regnant.manifests.routing import Routing
 from tests.unit.router.running_router import Server, running_router, serving, until
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.unit.router.running_router import Router
 
 INFER = "/v2/models/churn/infer"
 
@@ -133,3 +137,40 @@ async def test_without_another_version_what_a_dying_server_did_not_answer_is_ask
         lost = await router.users.post(INFER, json={})
     assert lost.status_code == 503
     assert old.answered - before == 3
+
+
+async def test_a_request_finds_the_server_that_lives_though_the_dead_one_looks_idle(
+    tmp_path: Path, old: Server
+) -> None:
+    """What has died has the fewest requests, so it is chosen again and again."""
+    old.delay = 0.1
+    routing = Routing("churn", "default", "churn", (old.variant,), old.digest)
+    async with (
+        serving(Server(old.version, fault="reset")) as dead,
+        running_router(tmp_path / "config", routing) as router,
+    ):
+        await router.until_reached(old)
+        files = router_files(routing, router.place)
+        router.directory.publish(files | {"cds.json": _beside(files["cds.json"], old, dead)})
+        await until(lambda: _knows(router, dead), "the router knows of both servers")
+        asked = (router.users.post(INFER, json={}) for _ in range(60))
+        answers = await asyncio.gather(*asked)
+    assert [answer.status_code for answer in answers] == [200] * 60
+    assert dead.answered > 0
+
+
+def _beside(text: str, server: Server, other: Server) -> str:
+    """Clusters in which a version has another server beside its first, and none is left out."""
+    document = json.loads(text)
+    for cluster in document["resources"]:
+        cluster.pop("outlier_detection", None)
+        for part in cluster.get("load_assignment", {}).get("endpoints", []):
+            first = json.dumps(part["lb_endpoints"][0])
+            second = first.replace(str(server.port), str(other.port))
+            part["lb_endpoints"].append(json.loads(second))
+    return json.dumps(document)
+
+
+async def _knows(router: Router, server: Server) -> bool:
+    text = (await router.operator.get("/envoy/clusters")).text
+    return f":{server.port}::health_flags::healthy" in text

@@ -19,6 +19,9 @@ MOST_HELD_BYTES = 1024 * 1024
 """A larger answer is passed on as it comes; what is lost in its middle is lost to the user."""
 NON_FINITE_HEADER = "x-regnant-non-finite"
 """By which a server says that its answer holds a NaN or an infinity, which JSON has as null."""
+_LOOKS = 32
+"""How often another server is looked for. With two of them, one dead and one busy, three of four
+looks find the dead one; so many in a row do once in ten thousand tries."""
 _OTHER_HOST = {
     "name": "envoy.retry_host_predicates.previous_hosts",
     "typed_config": {
@@ -84,5 +87,6 @@ def _policy(retry_on: str) -> dict[str, Any]:
         "num_retries": 2,
         "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
         "retry_host_predicate": [_OTHER_HOST],
-        "host_selection_retry_max_attempts": 3,
+        # Of the server that has just died, least is asked: so it is chosen, and chosen again.
+        "host_selection_retry_max_attempts": _LOOKS,
     }
