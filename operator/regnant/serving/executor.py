@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from regnant.serving.settings import Limits
     from regnant.serving.statistics import Statistics
 
+_CLOCK_SECONDS = 0.001
+
 
 class Executor:
     """Runs inferences where they disturb least, and none for ever."""
@@ -57,6 +59,7 @@ class Executor:
         self._arriving: list[Job] = []
         self._queue: list[Job] = []
         """Those that no thread was free for, in the order in which they came."""
+        self._look: asyncio.TimerHandle | None = None
         self._free_threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="inference")
         self._running: set[Stop] = set()
@@ -78,22 +81,21 @@ class Executor:
         """Let go of the threads; what is still being computed is stopped."""
         for stop in self._running:
             stop.now()
+        if self._look:
+            self._look.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _end_turn(self) -> None:
         """Compute what this turn of the event loop brought."""
         jobs, self._arriving = self._arriving, []
-        has_long_ones = False
         for batch in self._batches(jobs):
             if self._cost.is_short(batch.rows) and not self._model.has_loops:
                 self._statistics.batch(len(batch.jobs), batch.rows)
                 _tell(batch.jobs, run(batch.jobs, self._compute))
             else:
                 self._queue += batch.jobs
-                has_long_ones = True
-        if has_long_ones:
-            self._use_threads()
-            self._expect_a_thread()
+        self._use_threads()
+        self._watch_the_queue()
 
     def _batches(self, jobs: Iterable[Job]) -> Iterable[Batch]:
         if self._merges:
@@ -134,18 +136,21 @@ class Executor:
         compute = partial(self._compute, stop=stop)
         loop.run_in_executor(self._pool, run, jobs, compute).add_done_callback(ended)
 
-    def _expect_a_thread(self) -> None:
-        """Look after those in the queue once the first of them has waited long enough."""
-        if self._queue:
+    def _watch_the_queue(self) -> None:
+        """Look again once the first in the queue has waited long enough; one look is enough."""
+        if self._queue and self._look is None:
             until = self._queue[0].since + self._limits.queue_seconds
-            asyncio.get_running_loop().call_at(until, self._refuse_late_ones)
+            self._look = asyncio.get_running_loop().call_at(until, self._refuse_late_ones)
 
     def _refuse_late_ones(self) -> None:
-        """Refuse who waited too long; whoever came first is looked at first."""
+        """Refuse who waited too long, and look again for who came after them."""
+        self._look = None
         seconds = self._limits.queue_seconds
-        last = asyncio.get_running_loop().time() - seconds
+        # The clock is coarse: who is due at this look must not have to wait for another.
+        last = asyncio.get_running_loop().time() - seconds + _CLOCK_SECONDS
         late = [job for job in self._queue if job.since <= last]
         self._queue = self._queue[len(late) :]
+        self._watch_the_queue()
         words = f"no thread was free for this request within {seconds:g} s; send it again later"
         _tell(late, [overloaded(words) for _ in late])
 

@@ -42,13 +42,19 @@ class Sample:
             return 0
         if not rows or not self._threshold:
             return None
-        digest = int.from_bytes(blake2b(request_id, digest_size=8).digest(), "big")
+        digest = _hash(request_id)
         # The threshold looks at the high bits, the remainder at the low ones.
         return digest % rows if digest < self._threshold else None
 
     def takes(self, request_id: bytes) -> bool:
         """Whether a request is chosen; one without an id only if all are."""
-        return self.row(request_id, 2 if request_id else 1) is not None
+        return self._threshold == _HASHES or (
+            bool(request_id) and _hash(request_id) < self._threshold
+        )
+
+
+def _hash(request_id: bytes) -> int:
+    return int.from_bytes(blake2b(request_id, digest_size=8).digest(), "big")
 
 
 class Outcomes:

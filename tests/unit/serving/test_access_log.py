@@ -96,6 +96,15 @@ def test_the_sample_is_chosen_by_the_requests_id(written: Written) -> None:
     assert 20 <= len(chosen[0]) <= 60
 
 
+@pytest.mark.parametrize(("share", "lines"), [("0.99", 0), ("1", 1)])
+def test_a_request_without_an_id_is_logged_only_if_all_are(
+    written: Written, share: str, lines: int
+) -> None:
+    with logged(written, share) as server:
+        server.ask()
+    assert len(server.answers()) == lines
+
+
 def test_nothing_is_logged_of_requests_unless_it_is_asked_for(written: Written) -> None:
     with logged(written, "") as server:
         assert server.ask(**{"x-request-id": "a-1"}) == 200

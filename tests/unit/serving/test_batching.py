@@ -197,6 +197,30 @@ def test_those_who_wait_for_a_thread_are_computed_together(written: Written) -> 
     assert model.runs == [1, 3]
 
 
+def test_everybody_who_waits_too_long_is_refused_whoever_came_before(written: Written) -> None:
+    async def ask() -> list[Outcome]:
+        loop = asyncio.get_running_loop()
+        limits = Limits(queue_seconds=0.05)
+        executor = Executor(cast("Model", model), LONG, 1, limits, Statistics(), merges=True)
+        told = [loop.create_future() for _ in range(4)]
+        for future in told:
+            executor.submit(asked(1), future.set_result)
+            # The clock of the loop goes on in between, so each came at a time of its own.
+            await asyncio.sleep(0.01)
+        late = await asyncio.wait_for(asyncio.gather(*told[1:]), 20)
+        assert executor.queued == 0
+        model.gate.set()
+        await told[0]
+        executor.close()
+        return late
+
+    model = Watched(written)
+    model.gate.clear()
+    refused = asyncio.run(ask())
+    assert [isinstance(one, RequestRefused) and one.status for one in refused] == [503] * 3
+    assert model.runs == [1]
+
+
 def test_rows_of_other_shapes_and_outputs_are_kept_apart(tmp_path: Path) -> None:
     model = Watched(_any_width_bundle(tmp_path))
     requests = [features(1, 3), features(2, 2), features(2, 3)]
