@@ -103,7 +103,6 @@ async def _serve(settings: Settings, routes: Routes) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, listener.stop)
     # What is there now stays; whoever looks for garbage need not look through it ever again.
-    gc.collect()
     gc.freeze()
     log.event("ready", port=await listener.open())
     if settings.metrics_port is not None:

@@ -8,9 +8,9 @@ than a model to load, so the server imports this module when it is ready already
 from __future__ import annotations
 
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
+import onnxruntime as ort
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -94,7 +94,7 @@ class _Collector(Collector):
             {
                 "digest": identity.digest,
                 "regnant": identity.software,
-                "onnxruntime": version("onnxruntime"),
+                "onnxruntime": ort.__version__,
             },
         )
         return family

@@ -19,6 +19,7 @@ from regnant.serving.messages import RequestRefused, Response, bad_request
 from regnant.serving.paths import READ, WRITE, Paths, Route, text
 from regnant.serving.query import Whole, parse_query
 from regnant.serving.runtime import this_runtime
+from regnant.serving.wording import clipped
 
 if TYPE_CHECKING:
     from regnant.serving.datatypes import Interface, TensorSpec
@@ -157,7 +158,7 @@ def check_body(request: Request) -> None:
     if request.content_encoding and request.encoding not in inflation.SERVED:
         raise RequestRefused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"content-encoding: {text(request.content_encoding)!r} is not served; "
+            f"content-encoding: {clipped(text(request.content_encoding))!r} is not served; "
             "send the body as it is, or as gzip",
             b"accept-encoding: gzip, deflate, identity\r\n",
         )
@@ -167,7 +168,7 @@ def _check_media_type(media_type: bytes) -> None:
     if media_type not in _JSON_TYPES:
         raise RequestRefused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"content-type: {text(media_type)!r} is not served; send application/json",
+            f"content-type: {clipped(text(media_type))!r} is not served; send application/json",
         )
 
 

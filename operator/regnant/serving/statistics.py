@@ -102,14 +102,13 @@ class Statistics:
     def answered(self, request: Request, status: int) -> None:
         """Count the answer to an inference, whichever part of the server gave it."""
         if not request.verifies:
-            traffic = self.shadow if request.is_shadow else self.users
-            traffic.count(status, time.perf_counter_ns() - request.completed)
+            elapsed = time.perf_counter_ns() - request.completed
+            self._traffic(request).count(status, elapsed)
 
     def computed(self, request: Request, rows: int) -> None:
         """Count what was computed for a request."""
         if not request.verifies:
-            traffic = self.shadow if request.is_shadow else self.users
-            traffic.rows += rows
+            self._traffic(request).rows += rows
 
     def batch(self, requests: int, rows: int) -> None:
         """Count what is computed together."""
@@ -119,5 +118,7 @@ class Statistics:
     def non_finite(self, request: Request) -> None:
         """Count an answer that JSON could spell only with null."""
         if not request.verifies:
-            traffic = self.shadow if request.is_shadow else self.users
-            traffic.non_finite += 1
+            self._traffic(request).non_finite += 1
+
+    def _traffic(self, request: Request) -> Traffic:
+        return self.shadow if request.is_shadow else self.users
